@@ -1,0 +1,1 @@
+"""Rig controller for head-fixed motor-learning experiments."""
