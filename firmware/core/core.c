@@ -1,0 +1,326 @@
+/* The step: takes what happened in the order it happened, and lets the other files decide. See core.h. */
+#include "core.h"
+#include <string.h>
+
+void core_init(core_t *c, uint32_t now_us, uint16_t boot, uint8_t reason)
+{
+    memset(c, 0, sizeof *c);
+    queue_init(&c->queue);
+    c->now_us = c->t_us = now_us;
+    c->boot = boot;
+    c->interlock = WIRE_NO_INPUT;
+    c->deadman_us = RIG_CAP_DEADMAN_US;
+    c->go = GO_NONE;
+    for (uint8_t o = 0; o < RIG_OUTPUTS; o++)
+        c->level[o] = 255;
+    uint8_t body[3];
+    *wire_put_u16(body, boot) = reason;
+    emit(c, MSG_BOOT, body, sizeof body);
+    gate_aim(c);
+}
+
+void emit(core_t *c, uint8_t message, const uint8_t *body, uint8_t size)
+{
+    queue_push(&c->queue, message, c->t_us, body, size, 0);
+    if (message != MSG_INPUT)
+        c->news = 1;
+}
+
+/* --- time --------------------------------------------------------------------------------------------------------- */
+
+void timer_set(core_t *c, uint8_t timer, uint32_t due_us)
+{
+    c->due_us[timer] = due_us;
+    c->waiting |= (uint32_t)1 << timer;
+}
+
+void timer_clear(core_t *c, uint8_t timer)
+{
+    c->waiting &= ~((uint32_t)1 << timer);
+}
+
+static uint8_t first_timer(const core_t *c)
+{
+    uint8_t first = TIMERS;
+    uint32_t waiting = c->waiting;
+    for (uint8_t i = 0; waiting; i++, waiting >>= 1)
+        if ((waiting & 1) && (first == TIMERS || later(c->due_us[first], c->due_us[i])))
+            first = i;
+    return first;
+}
+
+uint32_t core_next(core_t *c, uint32_t now_us)
+{
+    if (c->gate.waiting || c->input_head != c->input_tail)
+        return now_us;
+    uint8_t timer = first_timer(c);
+    uint32_t horizon = now_us + WIRE_MAX_TIMER_US;
+    return timer == TIMERS || later(c->due_us[timer], horizon) ? horizon : c->due_us[timer];
+}
+
+/* --- lever -------------------------------------------------------------------------------------------------------- */
+
+int32_t core_lever(core_t *c)
+{
+    RIG_ATOMIC_BEGIN();
+    int16_t pos = c->gate.pos;
+    RIG_ATOMIC_END();
+    return c->origin_counts + pos;
+}
+
+static void take_edge(core_t *c)
+{
+    gate_t *g = &c->gate;
+    if (g->tail != g->head) {
+        g->pos = (int16_t)(g->pos + g->ring[g->tail].delta);
+        g->tail = (uint8_t)((g->tail + 1) & (RIG_EDGE_RING - 1));
+    }
+    if (g->merged) {
+        g->merged = 0;
+        c->merged_edges++;
+    }
+    rules_moved(c);
+}
+
+static void tell_trouble(core_t *c)
+{
+    uint16_t merged = (uint16_t)(c->merged_edges + c->merged_inputs);
+    if (c->illegal == c->illegal_told && merged == c->merged_told)
+        return;
+    uint8_t body[6];
+    wire_put_u16(wire_put_u16(wire_put_u16(body, c->illegal), c->merged_edges), c->merged_inputs);
+    emit(c, MSG_INPUT_ERROR, body, sizeof body);
+    c->illegal_told = c->illegal;
+    c->merged_told = merged;
+}
+
+static void flush_samples(core_t *c)
+{
+    uint8_t body[8 + 2 * RIG_BATCH], *at = body;
+    const uint16_t reserve = RIG_QUEUE_BYTES / 4; /* the last quarter is for decisions */
+    if (c->thinned) {
+        wire_put_u32(body, c->thinned);
+        if (queue_push(&c->queue, MSG_THINNED, c->t_us, body, 4, reserve))
+            c->thinned = 0;
+    }
+    at = wire_put_u32(wire_put_u32(at, c->period_us), (uint32_t)c->first_counts);
+    for (uint8_t i = 0; i < c->sampled; i++)
+        at = wire_put_u16(at, (uint16_t)c->offsets[i]);
+    if (c->thinned || !queue_push(&c->queue, MSG_LEVER, c->t_us, body, (uint8_t)(at - body), reserve))
+        c->thinned += c->sampled;
+    c->sampled = 0;
+}
+
+static void take_sample(core_t *c)
+{
+    int32_t counts = core_lever(c);
+    int32_t change = counts - c->last_counts;
+    if (change) {
+        change = change < 0 ? -change : change;
+        rules_sampled(c, (uint16_t)(change > 0xFFFF ? 0xFFFF : change));
+        c->last_counts = counts;
+    }
+    if (c->sampled) {
+        int32_t offset = counts - c->first_counts;
+        if (offset > INT16_MAX || offset < INT16_MIN) {
+            uint32_t t_us = c->t_us;
+            c->t_us = t_us - c->period_us;
+            flush_samples(c);
+            c->t_us = t_us;
+        }
+    }
+    if (c->sampled == 0)
+        c->first_counts = counts;
+    c->offsets[c->sampled++] = (int16_t)(counts - c->first_counts);
+    if (c->sampled == c->batch)
+        flush_samples(c);
+    tell_trouble(c);
+    timer_set(c, TIMER_SAMPLE, c->t_us + c->period_us);
+}
+
+/* --- inputs ------------------------------------------------------------------------------------------------------- */
+
+void core_input(core_t *c, uint32_t t_us, uint8_t levels)
+{
+    uint8_t next = (uint8_t)((c->input_head + 1) & (RIG_INPUT_RING - 1));
+    if (next == c->input_tail) { /* too fast to be timed one by one: the last level is kept, and told */
+        c->input_ring[(c->input_head - 1) & (RIG_INPUT_RING - 1)].levels = levels;
+        c->merged_inputs++;
+        return;
+    }
+    c->input_ring[c->input_head].t_us = t_us;
+    c->input_ring[c->input_head].levels = levels;
+    c->input_head = next;
+}
+
+static void take_input(core_t *c)
+{
+    uint8_t levels = (uint8_t)((c->input_ring[c->input_tail].levels ^ c->invert) & c->enabled);
+    uint8_t changed = (uint8_t)(levels ^ c->levels);
+    c->input_tail = (uint8_t)((c->input_tail + 1) & (RIG_INPUT_RING - 1));
+    if (!changed)
+        return;
+    c->levels = levels;
+    uint8_t body[4];
+    wire_put_u16(wire_put_u16(body, levels), changed);
+    emit(c, MSG_INPUT, body, sizeof body);
+    if (c->armed && safety_interlock_open(c)) {
+        safety_fault(c, FAULT_INTERLOCK, c->interlock);
+        return;
+    }
+    for (uint8_t i = 0; i < RIG_INPUTS; i++) {
+        if (!(changed >> i & 1))
+            continue;
+        uint8_t up = levels >> i & 1;
+        uint8_t code = (uint8_t)(ON_INPUT + 4 * i);
+        trial_signal(c, (uint8_t)(code + (up ? INPUT_EDGE_RISE : INPUT_EDGE_FALL)));
+        trial_signal(c, (uint8_t)(code + (up ? INPUT_EDGE_HIGH : INPUT_EDGE_LOW)));
+    }
+}
+
+/* --- step --------------------------------------------------------------------------------------------------------- */
+
+static void take_timer(core_t *c, uint8_t timer)
+{
+    timer_clear(c, timer);
+    if (timer == TIMER_DEADMAN)
+        safety_fault(c, FAULT_DEADMAN, 0);
+    else if (timer < TIMER_RULE)
+        safety_limit_timer(c, (uint8_t)(timer - TIMER_LIMIT));
+    else if (timer < TIMER_GENERATOR)
+        rule_timer(c, (uint8_t)(timer - TIMER_RULE));
+    else if (timer < TIMER_STATE)
+        generator_timer(c, (uint8_t)(timer - TIMER_GENERATOR));
+    else if (timer == TIMER_STATE)
+        trial_signal(c, CAUSE_TIMER);
+    else
+        take_sample(c);
+}
+
+/* Take the earliest thing that happened no later than `now`; false where there is none. */
+static bool take_next(core_t *c, uint32_t now_us)
+{
+    const gate_t *g = &c->gate;
+    uint8_t timer = first_timer(c);
+    uint32_t best = timer == TIMERS ? now_us + 1 : c->due_us[timer];
+    uint8_t kind = 0;
+    if (c->input_head != c->input_tail && !later(c->input_ring[c->input_tail].t_us, best)) {
+        best = c->input_ring[c->input_tail].t_us;
+        kind = 1;
+    }
+    if (g->head != g->tail && !later(g->ring[g->tail].t_us, best)) {
+        best = g->ring[g->tail].t_us;
+        kind = 2;
+    }
+    if (later(best, now_us))
+        return false;
+    if (later(best, c->t_us)) {
+        c->t_us = best;
+        c->hops = 0;
+    }
+    if (kind == 2)
+        take_edge(c);
+    else if (kind == 1)
+        take_input(c);
+    else
+        take_timer(c, timer);
+    trial_follow(c);
+    return true;
+}
+
+static uint16_t wanted_outputs(const core_t *c)
+{
+    if (!c->running)
+        return 0;
+    return (uint16_t)(running_table(c)->state[c->state].outputs | c->generator_outputs);
+}
+
+void core_step(core_t *c, uint32_t now_us)
+{
+    c->now_us = now_us;
+    do {
+        while (take_next(c, now_us))
+            safety_apply(c, wanted_outputs(c));
+        c->t_us = now_us;
+        c->hops = 0;
+        gate_aim(c);
+    } while (c->gate.head != c->gate.tail && !later(c->gate.ring[c->gate.tail].t_us, now_us));
+}
+
+/* --- commands ----------------------------------------------------------------------------------------------------- */
+
+void core_host_heard(core_t *c, uint32_t now_us)
+{
+    if (c->armed)
+        timer_set(c, TIMER_DEADMAN, now_us + c->deadman_us);
+}
+
+static uint8_t lever_command(core_t *c, const uint8_t *f)
+{
+    uint32_t period_us = wire_get_u32(f + 2);
+    uint8_t batch = f[6];
+    if (period_us < 100 || period_us > 1000000UL || batch == 0 || batch > RIG_BATCH)
+        return STATUS_BAD_VALUE;
+    c->lever_source = f[0];
+    c->invert_lever = f[1];
+    c->period_us = period_us;
+    c->batch = batch;
+    c->sampled = 0;
+    c->last_counts = core_lever(c);
+    timer_set(c, TIMER_SAMPLE, c->t_us + period_us);
+    return STATUS_OK;
+}
+
+static uint8_t simple_command(core_t *c, uint8_t message, const uint8_t *f)
+{
+    switch (message) {
+    case MSG_SET_LEVER:
+        return lever_command(c, f);
+    case MSG_SET_INPUTS:
+        c->enabled = (uint8_t)wire_get_u16(f);
+        c->invert = (uint8_t)wire_get_u16(f + 2);
+        return STATUS_OK;
+    case MSG_HOST_EVENT:
+        if (f[0] > 15)
+            return STATUS_BAD_INDEX;
+        trial_signal(c, (uint8_t)(ON_HOST + f[0]));
+        return STATUS_OK;
+    case MSG_ZERO_LEVER:
+        lever_zero(c);
+        return STATUS_OK;
+    case MSG_STOP:
+        c->last_trial = 1;
+        if (!f[0] && c->running)
+            trial_end(c, END_REASON_STOPPED);
+        return STATUS_OK;
+    default:
+        return STATUS_UNKNOWN;
+    }
+}
+
+static uint8_t fields_size(uint8_t message)
+{
+    static const uint8_t sizes[] = {LEN_SET_OUTPUT,  LEN_SET_LEVER,   LEN_SET_SAFETY, LEN_SET_INPUTS,  LEN_LOCK,
+                                    LEN_ARM,         LEN_STOP,        LEN_TABLE_BEGIN, LEN_TABLE_STATE, LEN_TABLE_RULE,
+                                    LEN_TABLE_GENERATOR, LEN_TABLE_COMMIT, LEN_HOST_EVENT, LEN_ZERO_LEVER};
+    uint8_t index = (uint8_t)(message - MSG_SET_OUTPUT);
+    return index < sizeof sizes ? sizes[index] : 0xFF;
+}
+
+uint8_t core_command(core_t *c, uint32_t now_us, uint8_t message, const uint8_t *fields, uint8_t size)
+{
+    core_step(c, now_us);
+    if (fields_size(message) != size)
+        return STATUS_UNKNOWN;
+    uint8_t status;
+    if (message == MSG_SET_OUTPUT || message == MSG_SET_SAFETY || message == MSG_LOCK || message == MSG_ARM)
+        status = safety_command(c, message, fields, size);
+    else if (message >= MSG_TABLE_BEGIN && message <= MSG_TABLE_COMMIT)
+        status = table_command(c, message, fields, size);
+    else
+        status = simple_command(c, message, fields);
+    trial_follow(c);
+    safety_apply(c, wanted_outputs(c));
+    gate_aim(c);
+    return status;
+}

@@ -1,0 +1,157 @@
+/* The trial machine. It knows the rules and does no I/O: time, edges and inputs come in as arguments, outputs are read
+ * from it, bytes are the link's (link.h). No heap, no globals, no pointers inside the state: a memcpy is a snapshot.
+ *
+ * A body does this, forever:
+ *     on an encoder edge    gate_edge(&core.gate, t, +-1)      (interrupt; gate.h)
+ *     on an input edge      core_input(&core, t, levels)       (interrupt)
+ *     whenever it can       core_step(&core, now), then write core_pins(&core), core.level[], core.tone_hz
+ *     no later than         core_next(&core, now)
+ *
+ * Everything is decided in the order and at the times it happened, however late the step comes. At one and the same
+ * microsecond: lever, inputs, then timers in the order of `timer_id`. */
+#ifndef RIG_CORE_H
+#define RIG_CORE_H
+#include <stdbool.h>
+#include <stdint.h>
+#include "gate.h"
+#include "limits.h"
+#include "queue.h"
+#include "wire.h"
+
+#define GO_NONE 0xFE /* no transition is asked for */
+
+enum timer_id {
+    TIMER_DEADMAN,
+    TIMER_LIMIT, /* one per output: ceiling or duty */
+    TIMER_RULE = TIMER_LIMIT + RIG_OUTPUTS,
+    TIMER_GENERATOR = TIMER_RULE + RIG_RULES,
+    TIMER_STATE = TIMER_GENERATOR + RIG_GENERATORS,
+    TIMER_SAMPLE,
+    TIMERS
+};
+
+typedef struct {
+    uint32_t trial;
+    uint8_t states, rules, generators;
+    wire_state_t state[RIG_STATES];
+    wire_rule_t rule[RIG_RULES];
+    wire_generator_t generator[RIG_GENERATORS];
+} table_t;
+
+typedef struct { /* how a lever rule stands */
+    uint8_t on;  /* window: inside; press: away from rest */
+    uint8_t done; /* window: held told; press: this push is decided */
+    uint8_t late;    /* press: this push is too slow */
+    uint8_t resting; /* press: in the refractory time */
+    uint16_t peak_counts;
+    uint32_t since_us;
+} rule_run_t;
+
+typedef struct { /* how a generator stands */
+    uint8_t phase;
+    uint8_t on;
+    uint8_t step;
+    uint16_t left;
+} generator_run_t;
+
+typedef struct { /* what an output may do, and what it did lately */
+    uint32_t max_on_us, bin_us, max_duty_us;
+    uint32_t on_since_us, counted_us, bin_start_us;
+    uint32_t bins[RIG_DUTY_BINS + 1];
+    uint8_t bin;
+} limit_t;
+
+typedef struct {
+    /* time */
+    uint32_t now_us; /* the step's time */
+    uint32_t t_us;   /* the time of what is being decided, never later than now */
+    uint32_t due_us[TIMERS];
+    uint32_t waiting; /* bit per timer */
+    /* lever */
+    gate_t gate;
+    int32_t origin_counts;
+    uint32_t period_us;
+    int32_t first_counts, last_counts;
+    int16_t offsets[RIG_BATCH];
+    uint8_t batch, sampled;
+    uint8_t invert_lever, lever_source;
+    uint32_t thinned;
+    uint16_t illegal, illegal_told;
+    uint16_t merged_edges, merged_inputs, merged_told;
+    /* inputs */
+    struct { uint32_t t_us; uint8_t levels; } input_ring[RIG_INPUT_RING];
+    volatile uint8_t input_head, input_tail;
+    uint8_t levels, enabled, invert;
+    /* trial */
+    table_t table[2];
+    uint8_t active;  /* which table runs; the other one is being filled */
+    uint8_t running, filling, staged, last_trial;
+    uint8_t state, go, go_cause, hops;
+    uint8_t armed_rules;
+    uint8_t sounds_due; /* generators whose sound was announced for this state's timer */
+    uint32_t ended_us;
+    uint8_t ever_ran;
+    rule_run_t rule[RIG_RULES];
+    generator_run_t generator[RIG_GENERATORS];
+    /* outputs */
+    uint16_t active_outputs, generator_outputs, safe_levels;
+    uint8_t level[RIG_OUTPUTS];
+    uint16_t tone_hz;
+    limit_t limit[RIG_OUTPUTS];
+    /* safety */
+    uint8_t armed, locked, interlock;
+    uint16_t faults;
+    uint32_t deadman_us;
+    queue_t queue;
+    uint16_t boot;
+    uint8_t news; /* something a host would want at once was told; a body may clear it */
+} core_t;
+
+void core_init(core_t *c, uint32_t now_us, uint16_t boot, uint8_t reason);
+void core_input(core_t *c, uint32_t t_us, uint8_t levels); /* raw pin levels, bit per input */
+void core_step(core_t *c, uint32_t now_us);
+uint32_t core_next(core_t *c, uint32_t now_us); /* when the next step is due, at most 2^30 us ahead */
+uint8_t core_command(core_t *c, uint32_t now_us, uint8_t message, const uint8_t *fields, uint8_t size);
+void core_host_heard(core_t *c, uint32_t now_us); /* any good frame from the host */
+int32_t core_lever(core_t *c);
+static inline uint16_t core_pins(const core_t *c) { return (uint16_t)(c->active_outputs ^ c->safe_levels); }
+
+/* Within the core */
+static inline bool later(uint32_t a, uint32_t b) { return (int32_t)(a - b) > 0; }
+void timer_set(core_t *c, uint8_t timer, uint32_t due_us);
+void timer_clear(core_t *c, uint8_t timer);
+void trial_signal(core_t *c, uint8_t code); /* something happened that may move the trial */
+void emit(core_t *c, uint8_t message, const uint8_t *body, uint8_t size);
+static inline const table_t *running_table(const core_t *c) { return &c->table[c->active]; }
+
+/* rules.c */
+void rules_arm(core_t *c, uint8_t wanted);
+void rules_moved(core_t *c);
+void rules_sampled(core_t *c, uint16_t change_counts);
+void rule_timer(core_t *c, uint8_t r);
+void rules_switch(core_t *c, const table_t *old); /* a push goes on across trials whose rule is the same */
+bool rule_level(const core_t *c, uint8_t code);
+void gate_aim(core_t *c);
+
+/* generators.c */
+void generator_start(core_t *c, uint8_t g);
+void generator_stop(core_t *c, uint8_t g);
+void generators_halt(core_t *c);
+void generator_timer(core_t *c, uint8_t g);
+
+/* trial.c */
+void trial_begin(core_t *c);
+void trial_end(core_t *c, uint8_t reason);
+void trial_follow(core_t *c); /* take the transitions asked for */
+uint16_t trial_outputs_after(const core_t *c, uint8_t target);
+void lever_zero(core_t *c);
+uint8_t table_command(core_t *c, uint8_t message, const uint8_t *fields, uint8_t size);
+
+/* safety.c */
+void safety_apply(core_t *c, uint16_t wanted); /* the last act of every step */
+void safety_limit_timer(core_t *c, uint8_t output);
+void safety_fault(core_t *c, uint8_t fault, uint16_t detail);
+bool safety_interlock_open(const core_t *c);
+uint8_t safety_command(core_t *c, uint8_t message, const uint8_t *fields, uint8_t size);
+
+#endif

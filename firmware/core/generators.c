@@ -1,0 +1,189 @@
+/* Generators: pulse, train, tone, code and sound, beside the states. See core.h.
+ *
+ * Every edge counts from the nominal one before it, so a train does not drift. A train's count of 0 goes on until it
+ * is stopped. With a ramp, light that ends or is stopped goes on at a level that falls to zero in 32 equal steps. */
+#include "core.h"
+
+enum { IDLE, DELAY, HIGH, LOW, RAMP };
+#define RAMP_STEPS 32
+
+static void mark(core_t *c, uint8_t g, uint8_t what)
+{
+    uint8_t body[4] = {g, what};
+    wire_put_u16(body + 2, c->generator[g].left);
+    emit(c, MSG_GENERATOR, body, sizeof body);
+}
+
+static const wire_generator_t *plan_of(const core_t *c, uint8_t g)
+{
+    return &running_table(c)->generator[g];
+}
+
+static void collect(core_t *c)
+{
+    c->generator_outputs = 0;
+    for (uint8_t g = 0; g < running_table(c)->generators; g++)
+        if (c->generator[g].on)
+            c->generator_outputs |= (uint16_t)(1u << plan_of(c, g)->output);
+}
+
+static void set(core_t *c, uint8_t g, uint8_t phase, uint8_t on, uint32_t for_us)
+{
+    c->generator[g].phase = phase;
+    c->generator[g].on = on;
+    timer_set(c, (uint8_t)(TIMER_GENERATOR + g), c->t_us + for_us);
+    collect(c);
+}
+
+/* What a generator drives falls silent; says nothing. */
+static void rest(core_t *c, uint8_t g)
+{
+    const wire_generator_t *plan = plan_of(c, g);
+    c->generator[g] = (generator_run_t){.phase = IDLE};
+    timer_clear(c, (uint8_t)(TIMER_GENERATOR + g));
+    if (plan->kind == GENERATOR_TONE)
+        c->tone_hz = 0;
+    if (plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN)
+        c->level[plan->output] = 255;
+    collect(c);
+}
+
+static void end(core_t *c, uint8_t g, uint8_t how)
+{
+    rest(c, g);
+    mark(c, g, how);
+    if (how == GENERATOR_MARK_END)
+        trial_signal(c, (uint8_t)(ON_GENERATOR + g));
+}
+
+static void rise(core_t *c, uint8_t g)
+{
+    const wire_generator_t *plan = plan_of(c, g);
+    if (plan->kind == GENERATOR_TONE)
+        c->tone_hz = plan->tone_hz;
+    if (plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN)
+        c->level[plan->output] = plan->level;
+    bool pin = plan->kind != GENERATOR_TONE && plan->kind != GENERATOR_SOUND;
+    set(c, g, HIGH, pin, plan->width_us);
+}
+
+static void announce(core_t *c, uint8_t g, uint32_t due_us)
+{
+    uint8_t body[5] = {plan_of(c, g)->sound};
+    wire_put_u32(body + 1, due_us);
+    emit(c, MSG_SOUND_DUE, body, sizeof body);
+}
+
+void generator_start(core_t *c, uint8_t g)
+{
+    const wire_generator_t *plan = plan_of(c, g);
+    if (c->generator[g].phase != IDLE)
+        end(c, g, GENERATOR_MARK_STOPPED);
+    c->generator[g].left = plan->kind == GENERATOR_CODE ? (uint16_t)(2 * plan->count + 1) : plan->count;
+    mark(c, g, GENERATOR_MARK_START);
+    if (plan->kind == GENERATOR_SOUND && !(c->sounds_due >> g & 1))
+        announce(c, g, c->t_us + plan->delay_us);
+    if (plan->delay_us)
+        set(c, g, DELAY, 0, plan->delay_us);
+    else
+        rise(c, g);
+}
+
+/* The light's last part: it falls in steps, or ends here where no ramp was asked for. */
+static void fall(core_t *c, uint8_t g, uint8_t how)
+{
+    const wire_generator_t *plan = plan_of(c, g);
+    bool light = plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN;
+    if (!light || !plan->ramp_us) {
+        end(c, g, how);
+        return;
+    }
+    mark(c, g, GENERATOR_MARK_RAMP);
+    c->generator[g].step = 0;
+    set(c, g, RAMP, 1, plan->ramp_us / RAMP_STEPS);
+}
+
+void generator_stop(core_t *c, uint8_t g)
+{
+    uint8_t phase = c->generator[g].phase;
+    if (phase == IDLE || phase == RAMP)
+        return;
+    if (plan_of(c, g)->kind == GENERATOR_SOUND)
+        emit(c, MSG_SOUND_OFF, &plan_of(c, g)->sound, 1);
+    if (phase == DELAY)
+        end(c, g, GENERATOR_MARK_STOPPED);
+    else
+        fall(c, g, GENERATOR_MARK_STOPPED);
+}
+
+void generators_halt(core_t *c)
+{
+    for (uint8_t g = 0; g < running_table(c)->generators; g++) {
+        if (c->generator[g].phase == IDLE)
+            continue;
+        if (plan_of(c, g)->kind == GENERATOR_SOUND)
+            emit(c, MSG_SOUND_OFF, &plan_of(c, g)->sound, 1);
+        end(c, g, GENERATOR_MARK_STOPPED);
+    }
+}
+
+static void ramp_step(core_t *c, uint8_t g)
+{
+    const wire_generator_t *plan = plan_of(c, g);
+    uint8_t step = ++c->generator[g].step;
+    if (step == RAMP_STEPS) {
+        end(c, g, GENERATOR_MARK_END);
+        return;
+    }
+    c->level[plan->output] = (uint8_t)((uint16_t)(plan->level * (uint16_t)(RAMP_STEPS - step)) / RAMP_STEPS);
+    set(c, g, RAMP, 1, plan->ramp_us / RAMP_STEPS);
+}
+
+/* Slots of a code after its sync pulse: gap, bit, gap, bit … most significant bit first; the value is in ramp_us. */
+static void code_slot(core_t *c, uint8_t g)
+{
+    const wire_generator_t *plan = plan_of(c, g);
+    generator_run_t *run = &c->generator[g];
+    if (--run->left == 0) {
+        end(c, g, GENERATOR_MARK_END);
+        return;
+    }
+    uint8_t bit = (uint8_t)(run->left >> 1);
+    bool on = !(run->left & 1) ? false : (plan->ramp_us >> bit & 1);
+    set(c, g, HIGH, on, plan->width_us);
+}
+
+static void after_high(core_t *c, uint8_t g)
+{
+    const wire_generator_t *plan = plan_of(c, g);
+    generator_run_t *run = &c->generator[g];
+    if (plan->kind == GENERATOR_CODE)
+        code_slot(c, g);
+    else if (plan->kind != GENERATOR_TRAIN)
+        fall(c, g, GENERATOR_MARK_END);
+    else if (run->left == 1)
+        fall(c, g, GENERATOR_MARK_END);
+    else {
+        if (run->left)
+            run->left--;
+        set(c, g, LOW, 0, plan->period_us - plan->width_us);
+    }
+}
+
+void generator_timer(core_t *c, uint8_t g)
+{
+    switch (c->generator[g].phase) {
+    case DELAY:
+    case LOW:
+        rise(c, g);
+        break;
+    case HIGH:
+        after_high(c, g);
+        break;
+    case RAMP:
+        ramp_step(c, g);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,54 @@
+/* Sizes, per board. A board's build may define any of them; all are reported in hello. */
+#ifndef RIG_LIMITS_H
+#define RIG_LIMITS_H
+
+#ifndef RIG_STATES
+#define RIG_STATES 32
+#endif
+#ifndef RIG_RULES
+#define RIG_RULES 4
+#endif
+#ifndef RIG_GENERATORS
+#define RIG_GENERATORS 8
+#endif
+#ifndef RIG_OUTPUTS
+#define RIG_OUTPUTS 8
+#endif
+#ifndef RIG_INPUTS
+#define RIG_INPUTS 8
+#endif
+#ifndef RIG_QUEUE_BYTES
+#define RIG_QUEUE_BYTES 2048
+#endif
+#ifndef RIG_EDGE_RING /* a power of two */
+#define RIG_EDGE_RING 16
+#endif
+#ifndef RIG_INPUT_RING /* a power of two */
+#define RIG_INPUT_RING 16
+#endif
+#ifndef RIG_DUTY_BINS /* the duty window is watched in this many parts; a power of two */
+#define RIG_DUTY_BINS 8
+#define RIG_DUTY_SHIFT 3
+#endif
+#ifndef RIG_BATCH
+#define RIG_BATCH 20
+#endif
+
+/* The board's own hard caps: no set_output may ask for more. */
+#ifndef RIG_CAP_VALVE_US
+#define RIG_CAP_VALVE_US 2000000UL
+#endif
+#ifndef RIG_CAP_LASER_US
+#define RIG_CAP_LASER_US 30000000UL
+#endif
+#ifndef RIG_CAP_DEADMAN_US
+#define RIG_CAP_DEADMAN_US 5000000UL
+#endif
+
+/* Interrupts off and on again around what an interrupt shares with the step. */
+#ifndef RIG_ATOMIC_BEGIN
+#define RIG_ATOMIC_BEGIN() do {} while (0)
+#define RIG_ATOMIC_END() do {} while (0)
+#endif
+
+#endif

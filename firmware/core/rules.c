@@ -1,0 +1,300 @@
+/* Lever rules: window and press, edge and level. See core.h; the interrupt's part is gate.h.
+ *
+ * A window's inside lies strictly between lo and hi; once inside, the lever leaves at lo - hysteresis or
+ * hi + hysteresis. A press leaves rest at lo and must reach hi within time_us; hi below lo is a press downwards,
+ * which is the same thing seen in a mirror. */
+#include "core.h"
+
+#define NOWHERE 0x3FFFFFFFL
+
+static const wire_rule_t *rule_of(const core_t *c, uint8_t r)
+{
+    return &running_table(c)->rule[r];
+}
+
+/* A downward press is an upward one with every position negated. */
+static int32_t mirrored(const wire_rule_t *rule, int32_t counts)
+{
+    return rule->kind == RULE_PRESS && rule->hi_counts < rule->lo_counts ? -counts : counts;
+}
+
+static void tell(core_t *c, uint8_t r, uint8_t decision, uint32_t since_us)
+{
+    uint8_t body[12], *at = body;
+    *at++ = r;
+    *at++ = decision;
+    at = wire_put_u32(wire_put_u32(at, (uint32_t)core_lever(c)), since_us);
+    wire_put_u16(at, c->rule[r].peak_counts);
+    emit(c, MSG_RULE, body, sizeof body);
+    if (decision <= DECISION_PRESS)
+        trial_signal(c, (uint8_t)(ON_RULE + 4 * r + decision));
+}
+
+static bool in_window(const wire_rule_t *rule, bool inside, int32_t pos)
+{
+    int32_t slack = inside ? rule->hysteresis_counts : 0;
+    return rule->lo_counts - slack < pos && pos < rule->hi_counts + slack;
+}
+
+static void window_changed(core_t *c, uint8_t r, bool inside)
+{
+    rule_run_t *run = &c->rule[r];
+    const wire_rule_t *rule = rule_of(c, r);
+    uint32_t since_us = run->since_us;
+    run->on = inside;
+    run->done = 0;
+    run->since_us = c->t_us;
+    tell(c, r, inside ? DECISION_ENTER : DECISION_LEAVE, since_us);
+    if (inside && rule->time_us)
+        timer_set(c, (uint8_t)(TIMER_RULE + r), c->t_us + rule->time_us);
+    else
+        timer_clear(c, (uint8_t)(TIMER_RULE + r));
+}
+
+static bool press_counts(const core_t *c, const wire_rule_t *rule, const rule_run_t *run)
+{
+    if (rule->gate != WIRE_NO_INPUT && !(c->levels >> rule->gate & 1))
+        return false;
+    return !run->resting && !run->late;
+}
+
+/* The rule's one timer: first the end of the refractory time, else the moment when a push becomes too slow. A timer,
+ * not a comparison of stamps: a lever may stay away from rest for longer than the clock's half range. */
+static void press_timer_set(core_t *c, uint8_t r, uint32_t time_us)
+{
+    const rule_run_t *run = &c->rule[r];
+    if (run->resting)
+        return;
+    if (run->on && !run->done && !run->late)
+        timer_set(c, (uint8_t)(TIMER_RULE + r), run->since_us + time_us);
+    else
+        timer_clear(c, (uint8_t)(TIMER_RULE + r));
+}
+
+static void press_moved(core_t *c, uint8_t r, int32_t pos)
+{
+    rule_run_t *run = &c->rule[r];
+    const wire_rule_t *rule = rule_of(c, r);
+    int32_t rest = mirrored(rule, rule->lo_counts), press = mirrored(rule, rule->hi_counts);
+    pos = mirrored(rule, pos);
+    if (run->on && pos <= rest - rule->hysteresis_counts) {
+        run->on = 0;
+        press_timer_set(c, r, rule->time_us);
+    }
+    if (!run->on && pos > rest) {
+        run->on = 1;
+        run->done = run->late = 0;
+        run->since_us = c->t_us;
+        run->peak_counts = 0;
+        tell(c, r, DECISION_LEFT_REST, c->t_us);
+        press_timer_set(c, r, rule->time_us);
+    }
+    if (!run->on || run->done || pos < press)
+        return;
+    run->done = 1;
+    press_timer_set(c, r, rule->time_us);
+    if (!press_counts(c, rule, run)) {
+        tell(c, r, DECISION_REFUSED, run->since_us);
+        return;
+    }
+    tell(c, r, DECISION_PRESS, run->since_us);
+    if (rule->refractory_us) {
+        run->resting = 1;
+        timer_set(c, (uint8_t)(TIMER_RULE + r), c->t_us + rule->refractory_us);
+    }
+}
+
+void rules_moved(core_t *c)
+{
+    int32_t pos = core_lever(c);
+    for (uint8_t r = 0; r < RIG_RULES; r++) {
+        if (!(c->armed_rules >> r & 1))
+            continue;
+        const wire_rule_t *rule = rule_of(c, r);
+        if (rule->kind == RULE_PRESS)
+            press_moved(c, r, pos);
+        else if (in_window(rule, c->rule[r].on, pos) != (bool)c->rule[r].on)
+            window_changed(c, r, !c->rule[r].on);
+    }
+}
+
+void rules_sampled(core_t *c, uint16_t change_counts)
+{
+    for (uint8_t r = 0; r < RIG_RULES; r++)
+        if (c->rule[r].on && c->rule[r].peak_counts < change_counts)
+            c->rule[r].peak_counts = change_counts;
+}
+
+void rule_timer(core_t *c, uint8_t r)
+{
+    rule_run_t *run = &c->rule[r];
+    if (rule_of(c, r)->kind == RULE_PRESS) {
+        uint32_t time_us = rule_of(c, r)->time_us;
+        if (run->resting)
+            run->resting = 0;
+        else
+            run->late = 1;
+        if (run->on && !later(run->since_us + time_us, c->t_us))
+            run->late = 1;
+        press_timer_set(c, r, time_us);
+        return;
+    }
+    run->done = 1;
+    tell(c, r, DECISION_HELD, run->since_us);
+}
+
+static void arm(core_t *c, uint8_t r)
+{
+    rule_run_t *run = &c->rule[r];
+    const wire_rule_t *rule = rule_of(c, r);
+    int32_t pos = core_lever(c);
+    uint8_t resting = run->resting; /* a refractory time goes on through states that do not look */
+    *run = (rule_run_t){.since_us = c->t_us};
+    if (rule->kind == RULE_PRESS) {
+        run->resting = resting;
+        run->on = mirrored(rule, pos) > mirrored(rule, rule->lo_counts);
+        run->done = run->on; /* a push begun unseen is no press */
+        tell(c, r, run->on ? DECISION_AWAY : DECISION_AT_REST, c->t_us);
+        return;
+    }
+    window_changed(c, r, in_window(rule, false, pos));
+}
+
+void rules_arm(core_t *c, uint8_t wanted)
+{
+    for (uint8_t r = 0; r < RIG_RULES; r++) {
+        bool now = wanted >> r & 1, before = c->armed_rules >> r & 1;
+        c->armed_rules = (uint8_t)((c->armed_rules & ~(1u << r)) | (unsigned)(now << r));
+        if (now && !before)
+            arm(c, r);
+        else if (!now && before && rule_of(c, r)->kind == RULE_WINDOW)
+            timer_clear(c, (uint8_t)(TIMER_RULE + r));
+    }
+}
+
+static bool same_rule(const wire_rule_t *a, const wire_rule_t *b)
+{
+    return a->kind == b->kind && a->gate == b->gate && a->lo_counts == b->lo_counts && a->hi_counts == b->hi_counts &&
+           a->hysteresis_counts == b->hysteresis_counts && a->time_us == b->time_us &&
+           a->refractory_us == b->refractory_us;
+}
+
+void rules_switch(core_t *c, const table_t *old)
+{
+    const table_t *now = running_table(c);
+    for (uint8_t r = 0; r < RIG_RULES; r++) {
+        if (r < old->rules && r < now->rules && same_rule(&old->rule[r], &now->rule[r]))
+            continue;
+        c->armed_rules &= (uint8_t)~(1u << r);
+        c->rule[r].resting = 0;
+        timer_clear(c, (uint8_t)(TIMER_RULE + r));
+    }
+}
+
+bool rule_level(const core_t *c, uint8_t code)
+{
+    uint8_t r = (uint8_t)((code - ON_RULE) >> 2), decision = (uint8_t)((code - ON_RULE) & 3);
+    if (!(c->armed_rules >> r & 1) || rule_of(c, r)->kind != RULE_WINDOW)
+        return false;
+    const rule_run_t *run = &c->rule[r];
+    return decision == DECISION_ENTER ? run->on : decision == DECISION_LEAVE ? !run->on : run->on && run->done;
+}
+
+/* --- the gate ----------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int32_t lo, hi;              /* nothing happens strictly between */
+    uint8_t lo_code, hi_code;    /* the transition code that end would raise, or 0 */
+} span_t;
+
+static span_t window_span(const wire_rule_t *rule, const rule_run_t *run, uint8_t r, int32_t pos)
+{
+    uint8_t code = (uint8_t)(ON_RULE + 4 * r);
+    if (run->on)
+        return (span_t){rule->lo_counts - rule->hysteresis_counts, rule->hi_counts + rule->hysteresis_counts,
+                        (uint8_t)(code + DECISION_LEAVE), (uint8_t)(code + DECISION_LEAVE)};
+    if (pos <= rule->lo_counts)
+        return (span_t){-NOWHERE, rule->lo_counts + 1, 0, (uint8_t)(code + DECISION_ENTER)};
+    return (span_t){rule->hi_counts - 1, NOWHERE, (uint8_t)(code + DECISION_ENTER), 0};
+}
+
+static span_t press_span(const core_t *c, const wire_rule_t *rule, const rule_run_t *run, uint8_t r)
+{
+    int32_t rest = mirrored(rule, rule->lo_counts), press = mirrored(rule, rule->hi_counts);
+    span_t span = {-NOWHERE, rest + 1, 0, 0};
+    if (run->on) {
+        span.lo = rest - rule->hysteresis_counts;
+        span.hi = run->done ? NOWHERE : press;
+        bool allowed = rule->gate == WIRE_NO_INPUT || c->levels >> rule->gate & 1;
+        if (!run->done && !run->late && !run->resting && allowed)
+            span.hi_code = (uint8_t)(ON_RULE + 4 * r + DECISION_PRESS);
+    }
+    if (rule->hi_counts < rule->lo_counts)
+        return (span_t){-span.hi, -span.lo, span.hi_code, span.lo_code};
+    return span;
+}
+
+static int16_t reach(int32_t counts)
+{
+    return (int16_t)(counts > GATE_REACH ? GATE_REACH : counts < -GATE_REACH ? -GATE_REACH : counts);
+}
+
+/* The outputs that the interrupt may set for a transition code, or GATE_NO_PINS. */
+static uint16_t pins_for(const core_t *c, uint8_t code)
+{
+    if (!code || !c->running || !c->armed)
+        return GATE_NO_PINS;
+    const wire_state_t *state = &running_table(c)->state[c->state];
+    const uint8_t *when = &state->on0;
+    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE; i += 2)
+        if (when[i] == code)
+            return trial_outputs_after(c, when[i + 1]);
+    return GATE_NO_PINS;
+}
+
+void gate_aim(core_t *c)
+{
+    gate_t *g = &c->gate;
+    int32_t pos = core_lever(c);
+    span_t all = {-NOWHERE, NOWHERE, 0, 0};
+    uint32_t until_us = 0;
+    uint8_t timed = 0;
+    for (uint8_t r = 0; r < RIG_RULES; r++) {
+        if (!(c->armed_rules >> r & 1))
+            continue;
+        const wire_rule_t *rule = rule_of(c, r);
+        bool press = rule->kind == RULE_PRESS;
+        span_t span = press ? press_span(c, rule, &c->rule[r], r) : window_span(rule, &c->rule[r], r, pos);
+        if (span.lo > all.lo) {
+            all.lo = span.lo;
+            all.lo_code = span.lo_code;
+        }
+        if (span.hi < all.hi) {
+            all.hi = span.hi;
+            all.hi_code = span.hi_code;
+        }
+        if (press && (span.lo_code || span.hi_code)) {
+            timed = 1;
+            until_us = c->rule[r].since_us + rule->time_us;
+        }
+    }
+    uint16_t at_lo = pins_for(c, all.lo_code), at_hi = pins_for(c, all.hi_code);
+    RIG_ATOMIC_BEGIN();
+    if (g->pos > GATE_REACH / 4 || g->pos < -GATE_REACH / 4) {
+        c->origin_counts += g->pos;
+        g->pos = 0;
+    }
+    g->lo = reach(all.lo - c->origin_counts);
+    g->hi = reach(all.hi - c->origin_counts);
+    g->at_lo = at_lo;
+    g->at_hi = at_hi;
+    g->until_us = until_us;
+    g->timed = timed;
+    g->waiting = g->head != g->tail;
+    if (!g->waiting && (g->pos <= g->lo || g->pos >= g->hi)) { /* it moved on while we aimed: look again */
+        g->ring[g->head] = (gate_edge_t){c->now_us, 0};
+        g->head = (uint8_t)((g->head + 1) & (RIG_EDGE_RING - 1));
+        g->waiting = 1;
+    }
+    RIG_ATOMIC_END();
+}

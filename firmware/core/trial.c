@@ -1,0 +1,313 @@
+/* The table and the walk through it: states, transitions, trials end to end. See core.h. */
+#include "core.h"
+#include <string.h>
+
+#define MAX_HOPS (2 * RIG_STATES) /* states passed within one microsecond: more is a loop without time */
+
+static const wire_state_t *here(const core_t *c)
+{
+    return &running_table(c)->state[c->state];
+}
+
+void trial_signal(core_t *c, uint8_t code)
+{
+    if (!c->running || c->go != GO_NONE)
+        return;
+    const wire_state_t *state = here(c);
+    if (code == CAUSE_TIMER) {
+        c->go = state->after_to;
+        c->go_cause = code;
+        return;
+    }
+    const uint8_t *when = &state->on0;
+    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE; i = (uint8_t)(i + 2))
+        if (when[i] == code) {
+            c->go = when[i + 1];
+            c->go_cause = code;
+            return;
+        }
+}
+
+/* Does a transition's condition already hold, so that the state is left as soon as it is entered? */
+static bool holds(const core_t *c, uint8_t code)
+{
+    if (code >= ON_RULE && code < ON_INPUT)
+        return rule_level(c, code);
+    if (code < ON_INPUT || code >= ON_HOST)
+        return false;
+    uint8_t up = c->levels >> ((code - ON_INPUT) >> 2) & 1, edge = (code - ON_INPUT) & 3;
+    return (edge == INPUT_EDGE_HIGH && up) || (edge == INPUT_EDGE_LOW && !up);
+}
+
+static void test_levels(core_t *c)
+{
+    const uint8_t *when = &here(c)->on0;
+    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE && c->go == GO_NONE; i = (uint8_t)(i + 2))
+        if (when[i] && holds(c, when[i]))
+            trial_signal(c, when[i]);
+}
+
+void lever_zero(core_t *c)
+{
+    int32_t counts = core_lever(c);
+    uint8_t body[4];
+    wire_put_u32(body, (uint32_t)counts);
+    emit(c, MSG_ZEROED, body, sizeof body);
+    c->origin_counts -= counts;
+    c->last_counts -= counts;
+    c->first_counts -= counts;
+    rules_moved(c);
+}
+
+/* A sound that will start when this state's timer ends is announced ahead, so that the host can have it ready. */
+static void announce_sounds(core_t *c)
+{
+    const wire_state_t *state = here(c);
+    if (!state->after_us || state->after_to == WIRE_END)
+        return;
+    const table_t *table = running_table(c);
+    uint8_t start = table->state[state->after_to].start;
+    for (uint8_t g = 0; g < table->generators; g++) {
+        const wire_generator_t *sound = &table->generator[g];
+        if (!(start >> g & 1) || sound->kind != GENERATOR_SOUND)
+            continue;
+        uint8_t body[5] = {sound->sound};
+        wire_put_u32(body + 1, c->t_us + state->after_us + sound->delay_us);
+        emit(c, MSG_SOUND_DUE, body, sizeof body);
+        c->sounds_due |= (uint8_t)(1u << g);
+    }
+}
+
+static void take_back_sounds(core_t *c, uint8_t started)
+{
+    for (uint8_t g = 0; g < RIG_GENERATORS; g++)
+        if ((c->sounds_due & ~started) >> g & 1) {
+            uint8_t sound = running_table(c)->generator[g].sound;
+            emit(c, MSG_SOUND_OFF, &sound, 1);
+        }
+    c->sounds_due &= started;
+}
+
+static void start_and_stop(core_t *c, const wire_state_t *state)
+{
+    for (uint8_t g = 0; g < RIG_GENERATORS; g++)
+        if (state->stop >> g & 1)
+            generator_stop(c, g);
+    for (uint8_t g = 0; g < RIG_GENERATORS; g++)
+        if (state->start >> g & 1)
+            generator_start(c, g);
+    c->sounds_due = 0;
+}
+
+static void enter(core_t *c, uint8_t target, uint8_t cause)
+{
+    const wire_state_t *state = &running_table(c)->state[target];
+    take_back_sounds(c, cause == CAUSE_TIMER ? state->start : 0);
+    c->state = target;
+    uint32_t late_us = c->now_us - c->t_us;
+    uint8_t body[4] = {target, cause};
+    wire_put_u16(body + 2, (uint16_t)(late_us > 0xFFFF ? 0xFFFF : late_us));
+    emit(c, MSG_STATE, body, sizeof body);
+    timer_clear(c, TIMER_STATE);
+    if (state->after_us)
+        timer_set(c, TIMER_STATE, c->t_us + state->after_us);
+    if (state->flags & STATE_FLAG_ZERO_LEVER)
+        lever_zero(c);
+    start_and_stop(c, state);
+    rules_arm(c, state->rules);
+    test_levels(c);
+    announce_sounds(c);
+}
+
+/* --- trials end to end -------------------------------------------------------------------------------------------- */
+
+void trial_begin(core_t *c)
+{
+    const table_t *old = running_table(c);
+    c->active ^= 1;
+    c->staged = 0;
+    c->filling = 0;
+    c->running = 1;
+    rules_switch(c, old);
+    uint8_t body[8];
+    wire_put_u32(wire_put_u32(body, running_table(c)->trial), c->ever_ran ? c->t_us - c->ended_us : 0);
+    c->ever_ran = 1;
+    emit(c, MSG_TRIAL_BEGIN, body, sizeof body);
+    enter(c, 0, CAUSE_START);
+}
+
+void trial_end(core_t *c, uint8_t reason)
+{
+    take_back_sounds(c, 0);
+    generators_halt(c);
+    timer_clear(c, TIMER_STATE);
+    c->go = GO_NONE;
+    c->running = 0;
+    c->ended_us = c->t_us;
+    uint8_t body[5];
+    *wire_put_u32(body, running_table(c)->trial) = reason;
+    emit(c, MSG_TRIAL_END, body, sizeof body);
+    if (reason == END_REASON_DONE && c->staged && c->armed && !c->last_trial) {
+        trial_begin(c);
+        return;
+    }
+    if (reason != END_REASON_DONE)
+        c->staged = c->filling = 0;
+    rules_arm(c, 0);
+}
+
+void trial_follow(core_t *c)
+{
+    while (c->go != GO_NONE) {
+        uint8_t target = c->go, cause = c->go_cause;
+        c->go = GO_NONE;
+        if (++c->hops > MAX_HOPS) {
+            safety_fault(c, FAULT_FIRMWARE, c->state);
+            return;
+        }
+        if (target == WIRE_END)
+            trial_end(c, END_REASON_DONE);
+        else
+            enter(c, target, cause);
+    }
+}
+
+uint16_t trial_outputs_after(const core_t *c, uint8_t target)
+{
+    if (target == WIRE_END)
+        return GATE_NO_PINS;
+    const table_t *table = running_table(c);
+    const wire_state_t *state = &table->state[target];
+    uint16_t outputs = state->outputs;
+    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE; i = (uint8_t)(i + 2))
+        if ((&state->on0)[i] >= ON_INPUT && holds(c, (&state->on0)[i]))
+            return GATE_NO_PINS; /* left at once: let the step decide */
+    for (uint8_t g = 0; g < table->generators; g++) {
+        const wire_generator_t *generator = &table->generator[g];
+        uint16_t bit = (uint16_t)(1u << generator->output);
+        bool starts = (state->start >> g & 1) && generator->kind != GENERATOR_TONE && generator->kind != GENERATOR_SOUND;
+        bool stays = c->generator[g].on && !(state->stop >> g & 1) && !(state->start >> g & 1);
+        if (stays || (starts && !generator->delay_us))
+            outputs |= bit;
+    }
+    return outputs;
+}
+
+/* --- the next table ----------------------------------------------------------------------------------------------- */
+
+static bool good_state(const table_t *t, const wire_state_t *s)
+{
+    uint8_t known = (uint8_t)((1u << t->generators) - 1);
+    if (s->after_us > WIRE_MAX_TIMER_US || (s->after_us && s->after_to >= t->states && s->after_to != WIRE_END))
+        return false;
+    if ((s->start | s->stop) & (uint8_t)~known || s->rules >> t->rules || s->outputs >> RIG_OUTPUTS)
+        return false;
+    const uint8_t *when = &s->on0;
+    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE; i = (uint8_t)(i + 2)) {
+        uint8_t code = when[i], target = when[i + 1];
+        if (!code)
+            continue;
+        if (code < ON_RULE || code >= ON_GENERATOR + RIG_GENERATORS || (target >= t->states && target != WIRE_END))
+            return false;
+        if (code < ON_INPUT && ((code - ON_RULE) >> 2) >= t->rules)
+            return false;
+    }
+    return true;
+}
+
+static bool good_rule(const wire_rule_t *r)
+{
+    const int32_t far = 500000000L;
+    if (r->lo_counts < -far || r->lo_counts > far || r->hi_counts < -far || r->hi_counts > far)
+        return false;
+    if (r->time_us > WIRE_MAX_TIMER_US || r->refractory_us > WIRE_MAX_TIMER_US)
+        return false;
+    if (r->gate != WIRE_NO_INPUT && r->gate >= RIG_INPUTS)
+        return false;
+    if (r->kind == RULE_WINDOW)
+        return r->lo_counts < r->hi_counts;
+    return r->kind == RULE_PRESS && r->lo_counts != r->hi_counts && r->time_us;
+}
+
+static bool good_generator(const wire_generator_t *g)
+{
+    if (g->kind < GENERATOR_PULSE || g->kind > GENERATOR_SOUND || g->output >= RIG_OUTPUTS)
+        return false;
+    if (g->delay_us > WIRE_MAX_TIMER_US || g->width_us > WIRE_MAX_TIMER_US || g->period_us > WIRE_MAX_TIMER_US)
+        return false;
+    bool ramped = g->kind == GENERATOR_PULSE || g->kind == GENERATOR_TRAIN;
+    if (ramped && g->ramp_us && (g->ramp_us < 3200 || g->ramp_us > WIRE_MAX_TIMER_US))
+        return false;
+    if (g->kind == GENERATOR_CODE && (g->count == 0 || g->count > 32))
+        return false;
+    if (g->kind == GENERATOR_TRAIN && (g->period_us < g->width_us || g->period_us - g->width_us < 50))
+        return false;
+    return g->width_us >= 50;
+}
+
+static bool good_table(const table_t *t)
+{
+    for (uint8_t i = 0; i < t->states; i++)
+        if (!good_state(t, &t->state[i]))
+            return false;
+    for (uint8_t i = 0; i < t->rules; i++)
+        if (!good_rule(&t->rule[i]))
+            return false;
+    for (uint8_t i = 0; i < t->generators; i++)
+        if (!good_generator(&t->generator[i]))
+            return false;
+    return t->states > 0;
+}
+
+static uint8_t table_begin(core_t *c, table_t *next, const uint8_t *f)
+{
+    if (f[4] > RIG_STATES || f[5] > RIG_RULES || f[6] > RIG_GENERATORS)
+        return STATUS_BAD_VALUE;
+    next->trial = wire_get_u32(f);
+    next->states = f[4];
+    next->rules = f[5];
+    next->generators = f[6];
+    memset(next->state, 0, sizeof next->state);
+    memset(next->rule, 0, sizeof next->rule);
+    memset(next->generator, 0, sizeof next->generator);
+    c->staged = 0;
+    c->filling = 1;
+    return STATUS_OK;
+}
+
+static uint8_t table_commit(core_t *c, const table_t *next)
+{
+    if (!good_table(next)) {
+        c->filling = 0;
+        return STATUS_BAD_TABLE;
+    }
+    if (!c->armed)
+        return c->faults ? STATUS_FAULTED : STATUS_NOT_ARMED;
+    c->filling = 0;
+    c->staged = 1;
+    if (!c->running && !c->last_trial)
+        trial_begin(c);
+    return STATUS_OK;
+}
+
+uint8_t table_command(core_t *c, uint8_t message, const uint8_t *f, uint8_t size)
+{
+    (void)size;
+    table_t *next = &c->table[c->active ^ 1];
+    if (message == MSG_TABLE_BEGIN)
+        return table_begin(c, next, f);
+    if (!c->filling)
+        return STATUS_BAD_TABLE;
+    if (message == MSG_TABLE_COMMIT)
+        return table_commit(c, next);
+    uint8_t index = *f++;
+    if (message == MSG_TABLE_STATE && index < next->states)
+        wire_state_read(&next->state[index], f);
+    else if (message == MSG_TABLE_RULE && index < next->rules)
+        wire_rule_read(&next->rule[index], f);
+    else if (message == MSG_TABLE_GENERATOR && index < next->generators)
+        wire_generator_read(&next->generator[index], f);
+    else
+        return STATUS_BAD_INDEX;
+    return STATUS_OK;
+}
