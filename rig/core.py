@@ -92,7 +92,10 @@ def build(extra_flags: tuple[str, ...] = ()) -> Path:
     os.close(handle)
     try:
         done = subprocess.run(
-            [*command, "-o", scratch, *map(str, sources())], capture_output=True, text=True, check=False
+            [*command, "-o", scratch, *map(str, sources())],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             complaint = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
