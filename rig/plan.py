@@ -2,8 +2,8 @@
 
 Floor 0: plain data and what follows from it; no files, no clock (dates come in as arguments), no
 threads. ``Plan.row`` says what one animal does on one day, ``light_trials`` says it trial by trial.
-How a plan is drawn stands in ``plan_make``, what it may demand in ``plan_check``, its file in
-``plan_text``, and a session's use of it in ``plan_today``.
+How a plan is drawn stands in ``plan_make``, what it may demand in ``plan_check``, its text in
+``plan_read`` and ``plan_write``, and a session's use of it in ``plan_today``.
 
 The controls are those of cortical inactivation studies with a window: trials without light between
 those with it, days with the window clear and blocked in balanced order over animals, a group with a
@@ -165,7 +165,7 @@ class Plan:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the content: comments, order and layout of the file do not count."""
-        text = json.dumps(plan_data(self), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(canonical(plan_data(self)), sort_keys=True, separators=(",", ":"))
         return sha256(text.encode()).hexdigest()
 
 
@@ -193,6 +193,13 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         }
     data["animals"] = {name: _row_data(row, plan.rules) for name, row in plan.animals.items()}
     return data
+
+
+def canonical(data: Any) -> Any:
+    """The data with its lists sorted: all lists of a plan are sets, whatever order they have."""
+    if isinstance(data, dict):
+        return {key: canonical(value) for key, value in data.items()}
+    return sorted(data) if isinstance(data, list) else data
 
 
 def _row_data(animal: Animal, rules: Light) -> dict[str, Any]:

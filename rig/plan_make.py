@@ -158,6 +158,33 @@ def _orders(spec: PlanSpec, groups: Mapping[str, str], seed: int) -> dict[str, W
     return orders
 
 
+def balance(plan: Plan) -> tuple[str, ...]:
+    """How even the plan is, a line for each light day and one for each group of odd size.
+
+    Groups are counted apart only when the plan is open: a blind plan is counted as a whole.
+    """
+    lines = []
+    for day in sorted({day for animal in plan.animals.values() for day in animal.light}):
+        parts = [_count(plan, day, None)]
+        if not plan.blind and len(plan.groups) > 1:
+            parts += [f"{group} {_count(plan, day, group)}" for group in plan.groups]
+        lines.append(f"day {day}: " + "; ".join(parts))
+    for group in plan.groups if len(plan.windows) > 1 and not plan.blind else ():
+        n = sum(animal.group == group for animal in plan.animals.values())
+        if n % 2:
+            lines.append(f"{group}: {n} animals, an odd number, so one window has one animal more")
+    return tuple(lines)
+
+
+def _count(plan: Plan, day: int, group: str | None) -> str:
+    rows = [a for a in plan.animals.values() if group in (None, a.group)]
+    words = plan.windows or (None,)
+    windows = [row.light[day].window for row in rows if day in row.light]
+    counts = [f"{word or 'light'} {windows.count(word)}" for word in words]
+    dark = len(rows) - len(windows)
+    return ", ".join([*counts, *([f"no light {dark}"] if dark else [])])
+
+
 def _code(seed: int, subject: str, group: str) -> str:
     """An opaque code of an animal's group: silent without the seed, and binding with it.
 
