@@ -7,8 +7,9 @@ threads. A blind plan comes in two parts: the plan, with codes for groups, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from rig.errors import ConfigError
 from rig.plan import WINDOWS, Animal, Calendar, Light, Plan
@@ -159,21 +160,29 @@ def _orders(spec: PlanSpec, groups: Mapping[str, str], seed: int) -> dict[str, W
 
 
 def balance(plan: Plan) -> tuple[str, ...]:
-    """How even the plan is, a line for each light day and one for each group of odd size.
+    """How even the plan is: a line for all light days with the same counts, one for an odd group.
 
     Groups are counted apart only when the plan is open: a blind plan is counted as a whole.
     """
-    lines = []
+    open_groups = plan.groups if len(plan.groups) > 1 and not plan.blind else ()
+    counts: dict[str, list[int]] = {}
     for day in sorted({day for animal in plan.animals.values() for day in animal.light}):
-        parts = [_count(plan, day, None)]
-        if not plan.blind and len(plan.groups) > 1:
-            parts += [f"{group} {_count(plan, day, group)}" for group in plan.groups]
-        lines.append(f"day {day}: " + "; ".join(parts))
-    for group in plan.groups if len(plan.windows) > 1 and not plan.blind else ():
+        parts = [f"{group} {_count(plan, day, group)}" for group in open_groups]
+        counts.setdefault("; ".join([_count(plan, day, None), *parts]), []).append(day)
+    lines = [f"light on day {runs(days)}: {text}" for text, days in counts.items()]
+    for group in open_groups if len(plan.windows) > 1 else ():
         n = sum(animal.group == group for animal in plan.animals.values())
         if n % 2:
-            lines.append(f"{group}: {n} animals, an odd number, so one window has one animal more")
+            lines.append(f"{group}: {n} animals, an odd number: a day's windows differ by one")
     return tuple(lines)
+
+
+def runs(days: Sequence[int]) -> str:
+    """Days in order, runs of three or more short: 15, 16 and 20–24."""
+    breaks = [i for i in range(1, len(days)) if days[i] != days[i - 1] + 1]
+    parts = [days[a:b] for a, b in pairwise([0, *breaks, len(days)])]
+    words = [f"{p[0]}–{p[-1]}" if len(p) > 2 else ", ".join(map(str, p)) for p in parts]
+    return ", ".join(words)
 
 
 def _count(plan: Plan, day: int, group: str | None) -> str:

@@ -35,7 +35,7 @@ def plan_from_data(data: object, name: str = "plan") -> Plan:
 
 
 def parse_key(text: str, name: str = "plan.key.yaml") -> PlanKey:
-    """The key written in ``text``. Raises ConfigError; its messages never tell a group."""
+    """The key written in ``text``. Raises ConfigError."""
     source = load_yaml(text, name)
     head = source.mapping((), source.data, PlanKey.__match_args__, PlanKey.__match_args__)
     groups = source.mapping(("groups",), head["groups"], ())

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rig.errors import ConfigError
-from rig.plan import DayPlan, Plan, canonical, light_trials, plan_data
+from rig.plan import DayPlan, Light, Plan, canonical, light_trials, plan_data
 from rig.plan_write import flow, share
 
 
@@ -64,7 +64,7 @@ class Today:
         return light_trials(self.row, self.first_trial + n_trials)[self.first_trial :]
 
     def say(self) -> tuple[str, ...]:
-        """What the person at the rig is told, line by line; nothing of the group."""
+        """What the person at the rig is told, line by line; nothing of a blind plan's groups."""
         changed = [f"the plan was changed after its first session: {c}" for c in self.changed]
         return (describe(self.row), *self.notes, *changed, *(d.say() for d in self.deviations))
 
@@ -163,23 +163,26 @@ def override(plan: Plan, today: Today, light: bool, who: str = "", why: str = ""
 
 def describe(row: DayPlan) -> str:
     """What is to happen, in one line: M07, day 15 of 16: light on 25 % of trials, …"""
-    return f"{row.subject}, day {row.day} of {row.days}: {light_words(row)}"
+    mask = "; masking light on every trial" if row.masking_light else ""
+    return f"{row.subject}, day {row.day} of {row.days}: {light_words(row)}{mask}"
 
 
 def light_words(row: DayPlan) -> str:
     """The light of a day in words."""
-    mask = "; masking light on every trial" if row.masking_light else ""
-    if not row.light:
-        return f"no light{mask}"
-    lights = round(row.fraction * row.block_trials)
-    words = [f"light on {lights} of every {row.block_trials} trials ({row.fraction:.4g})"]
-    if row.window:
-        words.append(f"{row.window} window")
-    if row.first_trials_without:
-        words.append(f"first {row.first_trials_without} without")
-    if row.max_run is not None:
-        words.append(f"at most {row.max_run} in a row")
-    return ", ".join(words) + mask
+    return how_words(row) if row.light else "no light"
+
+
+def how_words(how: Light | DayPlan) -> str:
+    """How light is given on a day that has it, in words."""
+    lights = round(how.fraction * how.block_trials)
+    words = [f"light on {lights} of every {how.block_trials} trials ({how.fraction:.4g})"]
+    if how.window:
+        words.append(f"{how.window} window")
+    if how.first_trials_without:
+        words.append(f"first {how.first_trials_without} without")
+    if how.max_run is not None:
+        words.append(f"at most {how.max_run} in a row")
+    return ", ".join(words)
 
 
 def changes(old: Plan, new: Plan) -> tuple[str, ...]:
