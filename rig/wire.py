@@ -230,7 +230,7 @@ MESSAGES = (
     _command(
         "set_output", 0x10, "output:u8 safe:u8 max_on_us:u32 window_us:u32 max_duty_us:u32", "Safe level and ceilings."
     ),
-    _command("set_lever", 0x11, "source:u8 invert:u8 period_us:u32 batch:u8", "Sampling of the lever for the record."),
+    _command("set_lever", 0x11, "source:u8 period_us:u32 batch:u8", "Sampling of the lever for the record."),
     _command("set_safety", 0x12, "deadman_us:u32 interlock:u8", "Dead-man time; interlock input, or 255 for none."),
     _command("set_inputs", 0x13, "enabled:u16 invert:u16", "Which inputs are wired; which are active low."),
     _command("lock", 0x14, "", "No ceiling can change until the board is reset."),

@@ -155,7 +155,8 @@ void core_input(core_t *c, uint32_t t_us, uint8_t levels)
 
 static void take_input(core_t *c)
 {
-    uint8_t levels = (uint8_t)((c->input_ring[c->input_tail].levels ^ c->invert) & c->enabled);
+    c->raw_levels = c->input_ring[c->input_tail].levels;
+    uint8_t levels = (uint8_t)((c->raw_levels ^ c->invert) & c->enabled);
     uint8_t changed = (uint8_t)(levels ^ c->levels);
     c->input_tail = (uint8_t)((c->input_tail + 1) & (RIG_INPUT_RING - 1));
     if (!changed)
@@ -257,12 +258,11 @@ void core_host_heard(core_t *c, uint32_t now_us)
 
 static uint8_t lever_command(core_t *c, const uint8_t *f)
 {
-    uint32_t period_us = wire_get_u32(f + 2);
-    uint8_t batch = f[6];
+    uint32_t period_us = wire_get_u32(f + 1);
+    uint8_t batch = f[5];
     if (period_us < 100 || period_us > 1000000UL || batch == 0 || batch > RIG_BATCH)
         return STATUS_BAD_VALUE;
     c->lever_source = f[0];
-    c->invert_lever = f[1];
     c->period_us = period_us;
     c->batch = batch;
     c->sampled = 0;
@@ -279,6 +279,8 @@ static uint8_t simple_command(core_t *c, uint8_t message, const uint8_t *f)
     case MSG_SET_INPUTS:
         c->enabled = (uint8_t)wire_get_u16(f);
         c->invert = (uint8_t)wire_get_u16(f + 2);
+        core_input(c, c->t_us, c->raw_levels); /* what is wired is looked at anew */
+        core_step(c, c->now_us);
         return STATUS_OK;
     case MSG_HOST_EVENT:
         if (f[0] > 15)

@@ -74,14 +74,14 @@ typedef struct {
     int32_t first_counts, last_counts;
     int16_t offsets[RIG_BATCH];
     uint8_t batch, sampled;
-    uint8_t invert_lever, lever_source;
+    uint8_t lever_source;
     uint32_t thinned;
     uint16_t illegal, illegal_told;
     uint16_t merged_edges, merged_inputs, merged_told;
     /* inputs */
     struct { uint32_t t_us; uint8_t levels; } input_ring[RIG_INPUT_RING];
     volatile uint8_t input_head, input_tail;
-    uint8_t levels, enabled, invert;
+    uint8_t raw_levels, levels, enabled, invert;
     /* trial */
     table_t table[2];
     uint8_t active;  /* which table runs; the other one is being filled */

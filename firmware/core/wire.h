@@ -27,7 +27,7 @@ static inline uint8_t *wire_put_u32(uint8_t *b, uint32_t v)
 #define WIRE_MAX_PAYLOAD 64
 #define WIRE_WHEN_PER_STATE 6
 #define WIRE_MAX_TIMER_US 1073741824UL
-#define WIRE_HASH 0x81314f32UL
+#define WIRE_HASH 0x811d9063UL
 #define ON_RULE 0x10
 #define ON_INPUT 0x20
 #define ON_HOST 0x40
@@ -152,7 +152,7 @@ static inline uint8_t *wire_put_u32(uint8_t *b, uint32_t v)
 
 /* bytes of the fields of a command, after its number and sequence */
 #define LEN_SET_OUTPUT 14
-#define LEN_SET_LEVER 7
+#define LEN_SET_LEVER 6
 #define LEN_SET_SAFETY 5
 #define LEN_SET_INPUTS 4
 #define LEN_LOCK 0

@@ -1,0 +1,230 @@
+"""The simulated rig: a link to the trial machine in virtual time, and the world it acts on.
+
+Virtual time is the master. It moves only inside :meth:`SimLink.read`, from event to event; pacing merely sleeps until
+the wall clock has caught up, so a session is the same at any pace and after a pause. The host takes no virtual time.
+May not: know tables or sessions.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rig import core, wire
+from rig.animals import Animal
+
+WRAP = 1 << 32
+START_US = WRAP - 10_000_000  # ten seconds before the clock wraps: every session meets it
+HORIZON_US = 1_000_000
+_VALVE = 1 << wire.OUTPUTS.index("valve")
+_LASER = 1 << wire.OUTPUTS.index("laser")
+_LICK, _FRAME, _BACK, _CLOSED = (1 << wire.INPUTS.index(name) for name in ("lick", "frame", "laser_back", "interlock"))
+LICK_US = 50_000
+FRAME_US = 5_000
+
+
+@dataclass(frozen=True)
+class SimSettings:
+    """What is simulated. ``pace``: virtual seconds a wall second, or None for as fast as it goes."""
+
+    seed: int = 0
+    pace: float | None = None
+    link_latency_us: int = 500
+    drift_ppm: float = 20.0
+    sound_latency_us: int = 5_000
+    laser_latency_us: int = 20
+    frame_hz: float | None = 30.0
+    boot: int = 1
+
+
+class World:
+    """Lever, spout, microscope and laser: what lies ahead for the board's pins, until something changes it."""
+
+    def __init__(self, animal: Animal, settings: SimSettings) -> None:
+        self.animal = animal
+        self._settings = settings
+        self._outputs = 0
+        self._tone_hz = 0
+        self._pending: list[tuple[int, int, bool]] = []  # (time, input bit, level) caused by outputs
+        self._heard: list[tuple[int, int]] = []  # (time it reaches the ear, tone_hz)
+        self._licks: list[tuple[int, bool]] = []
+        self._level = _CLOSED
+        self._frame = 0
+
+    def edges(self, start_us: int, end_us: int) -> tuple[NDArray[np.uint32], NDArray[np.int8]]:
+        """Lever edges ahead, as the core takes them."""
+        t_us, steps = self.animal.edges(start_us, end_us)
+        if len(steps) and np.abs(steps).max() > 127:  # a glitch of a recording: the same jump in several parts
+            parts = np.abs(steps) // 128 + 1
+            which = np.repeat(np.arange(len(steps)), parts)
+            nth = np.arange(len(which)) - np.repeat(np.cumsum(parts) - parts, parts)
+            t_us, steps = t_us[which], (steps[which] * (nth + 1)) // parts[which] - (steps[which] * nth) // parts[which]
+        return (t_us & (WRAP - 1)).astype(np.uint32), steps.astype(np.int8)
+
+    def inputs(self, start_us: int, end_us: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """Input levels ahead: ``(times, levels)``, one row for every change."""
+        changes = [change for change in self._pending if start_us < change[0] <= end_us]
+        changes += self._frames(start_us, end_us)
+        for lick_us in self.animal.licks_us(start_us, end_us):
+            self._licks += [(lick_us, True), (lick_us + LICK_US, False)]
+        changes += [(t, _LICK, on) for t, on in self._licks if start_us < t <= end_us]
+        self._licks = [lick for lick in self._licks if lick[0] > start_us]
+        changes.sort(key=lambda change: change[0])
+        times: list[int] = []
+        levels: list[int] = []
+        level = self._level
+        for t, bit, on in changes:
+            level = level | bit if on else level & ~bit
+            if times and times[-1] == t & (WRAP - 1):
+                levels[-1] = level
+            else:
+                times.append(t & (WRAP - 1))
+                levels.append(level)
+        return np.array(times, np.uint32), np.array(levels, np.uint8)
+
+    def _frames(self, start_us: int, end_us: int) -> list[tuple[int, int, bool]]:
+        if not self._settings.frame_hz:
+            return []
+        period_us = 1e6 / self._settings.frame_hz
+        first, last = int((start_us - START_US) / period_us), int((end_us - START_US) / period_us) + 1
+        found = []
+        for n in range(max(first, 1), last + 1):
+            rise_us = START_US + round(n * period_us)
+            found += [(t, _FRAME, on) for t, on in ((rise_us, True), (rise_us + FRAME_US, False))]
+        return [change for change in found if start_us < change[0] <= end_us]
+
+    def passed(self, level: int) -> None:
+        """The board has seen this input level last."""
+        self._level = level
+
+    def outputs(self, t_us: int, outputs: int, tone_hz: int) -> bool:
+        """Outputs are so from now on. Returns whether what lies ahead changed."""
+        changed = self._outputs ^ outputs
+        self._outputs = outputs
+        again = False
+        if changed & _LASER:
+            back_us = t_us + self._settings.laser_latency_us
+            self._pending = [p for p in self._pending if p[0] >= t_us - HORIZON_US]
+            self._pending.append((back_us, _BACK, bool(outputs & _LASER)))
+            again = True
+        if changed & outputs & _VALVE:
+            again |= self.animal.tastes(t_us)
+        if tone_hz != self._tone_hz:
+            self._tone_hz = tone_hz
+            if tone_hz:
+                again |= self.animal.hears(t_us + self._settings.sound_latency_us, tone_hz)
+        return again
+
+
+class SimLink:
+    """A :class:`rig.link.Link` to the simulated rig."""
+
+    def __init__(self, animal: Animal, settings: SimSettings) -> None:
+        self._ffi, self._lib = core.load()
+        self._memory = self._ffi.new("uint64_t[]", self._lib.host_size() // 8 + 1)
+        self._host = self._ffi.cast("host_t *", self._memory)
+        self._out = self._ffi.new("uint8_t[]", 1 << 16)
+        self.world = World(animal, settings)
+        self._settings = settings
+        self._rng = random.Random(settings.seed)
+        self.t_us = START_US
+        self._planned_us = START_US
+        self._arrivals: list[tuple[int, bytes]] = []
+        self._kept: tuple[Any, ...] = ()
+        self._wall_ns: int | None = None
+        self._anchor_us = START_US
+        kind = int(wire.BoardKind.SIMULATOR)
+        self._lib.host_start(self._host, START_US & (WRAP - 1), settings.boot, 0, kind, 0)
+        self._lib.host_input_now(self._host, _CLOSED)
+
+    # --- Link --------------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """See :class:`rig.link.Link`. The bytes arrive after the link's latency and a random delay."""
+        latency_us = 2 * self._settings.link_latency_us + int(self._rng.expovariate(1 / 200))
+        arrive_us = max(self.t_us + latency_us, self._arrivals[-1][0] if self._arrivals else 0)
+        self._arrivals.append((arrive_us, data))
+
+    def read(self, timeout_ns: int) -> bytes:
+        """See :class:`rig.link.Link`. Virtual time moves on until there is news, or for the time-out."""
+        target_us = self.t_us + timeout_ns // 1000
+        while True:
+            if self._planned_us <= self.t_us:
+                self._plan()
+            until_us = min(target_us, self._planned_us, self._arrivals[0][0] if self._arrivals else target_us)
+            reason = self._lib.host_run(self._host, until_us & (WRAP - 1), 1)
+            self.t_us += (self._lib.host_now(self._host) - self.t_us) & (WRAP - 1)
+            if reason == 1:
+                self._act()
+            answered = self._arrive()
+            if reason or answered or self.t_us >= target_us:
+                break
+        self._pace()
+        n = self._lib.host_send(self._host, self._out, len(self._out))
+        return bytes(self._ffi.buffer(self._out, n))
+
+    def now_ns(self) -> int:
+        """The simulated host's clock: it drifts against the board's, and bytes take their time to reach it."""
+        t_us = self.t_us + self._settings.link_latency_us
+        return 1_000_000_000 + int((t_us - START_US) * (1000 - self._settings.drift_ppm / 1000))
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    # --- the world ---------------------------------------------------------------------------------------------------
+
+    def _plan(self) -> None:
+        """Hand the board what lies ahead of now."""
+        self._planned_us = self.t_us + HORIZON_US
+        edge_us, deltas = self.world.edges(self.t_us, self._planned_us)
+        input_us, levels = self.world.inputs(self.t_us, self._planned_us)
+        self._kept = (edge_us, deltas, input_us, levels)
+        buffer = self._ffi.from_buffer
+        self._lib.host_plan_lever(self._host, buffer("uint32_t[]", edge_us), buffer("int8_t[]", deltas), len(edge_us))
+        self._lib.host_plan_inputs(
+            self._host, buffer("uint32_t[]", input_us), buffer("uint8_t[]", levels), len(input_us)
+        )
+
+    def _level_now(self) -> int | None:
+        """The last input level of the plan that the board has taken."""
+        levels = self._kept[3]
+        taken = len(levels) - self._lib.host_inputs_left(self._host)
+        return int(levels[taken - 1]) if taken else None
+
+    def _act(self) -> None:
+        again = self.world.outputs(self.t_us, self._lib.host_outputs(self._host), self._lib.host_tone_hz(self._host))
+        if again:
+            self._planned_us = self.t_us
+        self._note_level()
+
+    def _note_level(self) -> None:
+        if self._planned_us <= self.t_us:
+            level = self._level_now()
+            if level is not None:
+                self.world.passed(level)
+
+    def _arrive(self) -> bool:
+        self._note_level()
+        answered = False
+        while self._arrivals and self._arrivals[0][0] <= self.t_us:
+            _, data = self._arrivals.pop(0)
+            self._lib.host_receive(self._host, data, len(data))
+            answered = True
+        return answered
+
+    def _pace(self) -> None:
+        if self._settings.pace is None:
+            return
+        now_ns = time.monotonic_ns()
+        if self._wall_ns is None:
+            self._wall_ns, self._anchor_us = now_ns, self.t_us
+        due_ns = self._wall_ns + int((self.t_us - self._anchor_us) * 1000 / self._settings.pace)
+        if due_ns > now_ns:
+            time.sleep((due_ns - now_ns) / 1e9)
+        elif now_ns - due_ns > 200_000_000:  # we were paused: go on from here, do not race to catch up
+            self._wall_ns, self._anchor_us = now_ns, self.t_us
