@@ -39,6 +39,9 @@ class Bench(Protocol):
     def open_us(self, volume_ul: float) -> int:
         """Water to valve opening time."""
 
+    def volume_ul(self, open_us: int) -> float:
+        """What a valve opening gives."""
+
     def light_level(self, power_mw: float) -> int:
         """Light power to command 0..255."""
 

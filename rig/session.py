@@ -1,0 +1,346 @@
+"""The session: pump the link, write the journal, hand the board its next trial while this one runs.
+
+Data flows one way: board → link → events → journal → (acknowledge) → stream and view; the protocol makes a trial, the table
+compiles it, the board gets it. Nothing here waits for a listener, a plot or a person.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from rig import events, wire
+from rig.board import Board
+from rig.errors import BoardError
+from rig.events import Kind
+from rig.protocol import Protocol as Experiment
+from rig.table import Bench, Limits, Table, compile_trial
+from rig.task import Drop, Past, Result, Trial, Values
+
+POLL_NS = 50_000_000
+ACK_EVENTS = 24  # acknowledge at once after so many, else with the next ping
+FINISH_NS = 3_000_000_000
+_VALVE = 1 << wire.OUTPUTS.index("valve")
+
+
+class Recorder(Protocol):
+    """What the session asks of a journal."""
+
+    def append(self, kind: int, host_ns: int, payload: bytes) -> None:
+        """Keep a record."""
+
+    def commit(self) -> None:
+        """Everything kept so far survives the end of this process once this returns."""
+
+
+class Publisher(Protocol):
+    """What the session asks of a stream. It must never block."""
+
+    def publish(self, host_ns: int, payloads: list[bytes]) -> None:
+        """Events that the journal holds."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a session ends by itself; None: not by this."""
+
+    trials: int | None = None
+    minutes: float | None = None
+    water_ul: float | None = None
+
+
+@dataclass
+class Summary:
+    """How a session went."""
+
+    session: str = ""
+    trials: int = 0
+    rewarded: int = 0
+    success_rate: float | None = None
+    events: int = 0
+    lost_events: int = 0
+    water_ul: float = 0.0
+    gap_us_max: int = 0
+    minutes: float = 0.0
+    ended: str = ""
+    clock_error_us: float = 0.0
+    resends: int = 0
+    damaged_frames: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON can hold it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A trial the board holds, with what its numbers mean."""
+
+    number: int
+    trial: Trial
+    table: Table
+
+
+class Session:
+    """One session on a connected board. :meth:`run` is the whole of it.
+
+    Args:
+        setup: commands that configure the board, ceilings first (see :func:`rig.setup.board_setup`).
+        look: called now and then with the session, for a live view; it must return at once.
+    """
+
+    def __init__(
+        self,
+        board: Board,
+        journal: Recorder,
+        experiment: Experiment,
+        values: Values,
+        bench: Bench,
+        limits: Limits,
+        *,
+        setup: list[tuple[str, dict[str, int]]],
+        seed: int,
+        rules: Rules,
+        publisher: Publisher | None = None,
+        look: Callable[[Session], None] | None = None,
+    ) -> None:
+        self.board, self.journal, self.publisher, self.look = board, journal, publisher, look
+        self.experiment, self.values, self.bench, self.limits = experiment, values, bench, limits
+        self.rules = rules
+        self.summary = Summary()
+        self.past = Past()
+        self.outcome: str | None = None
+        self.state = ""
+        self.board_us = 0
+        self.last_lever: bytes | None = None
+        self.finished = False
+        self._setup = setup
+        self._rng = random.Random(seed)
+        self._staged: Staged | None = None
+        self._running: Staged | None = None
+        self._asked_to_stop = ""
+        self._stop_sent = False
+        self._began_us: int | None = None
+        self._valve_since_us: int | None = None
+        self._acknowledged = 0
+        self._made = 0
+        self._handlers: dict[int, Callable[[int, tuple[int, ...]], None]] = {
+            wire.BY_NAME[name].number: handler
+            for name, handler in {
+                "trial_begin": self._on_trial_begin,
+                "state": self._on_state,
+                "trial_end": self._on_trial_end,
+                "output": self._on_output,
+                "fault": self._on_fault,
+                "lost": self._on_lost,
+                "applied": self._on_applied,
+            }.items()
+        }
+        self._lever = wire.BY_NAME["lever"].number
+
+    # --- the whole of it ---------------------------------------------------------------------------------------------
+
+    def run(self) -> Summary:
+        """Run to the end and return the summary. The board is safe and the journal complete when this returns."""
+        try:
+            for name, values in self._setup:
+                self._command(name, values)
+            self._stage()
+            while not self.finished:
+                self._pump()
+                self._check_rules()
+                if self.look:
+                    self.look(self)
+        finally:
+            self._close()
+        return self.summary
+
+    def stop(self, reason: str, *, at_once: bool = True) -> None:
+        """End the session: this trial now, or after it."""
+        if self._asked_to_stop:
+            return
+        self._asked_to_stop = reason
+        if self._running is None and self._staged is None:
+            self.finished = True
+            return
+        self._command("stop", {"at_end": 0 if at_once else 1})
+
+    def note(self, name: str, **fields: Any) -> None:
+        """Keep something only the host knows."""
+        self.journal.append(Kind.NOTE, self.board.link.now_ns(), events.note(name, **fields))
+
+    # --- pump --------------------------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        payloads = self.board.poll(POLL_NS)
+        if not payloads:
+            self.journal.commit()
+            return
+        host_ns = self.board.link.now_ns()
+        append = self.journal.append
+        for payload in payloads:
+            append(Kind.EVENT, host_ns, payload)
+            number = payload[0]
+            if number == self._lever:
+                self.last_lever = payload
+                continue
+            handler = self._handlers.get(number)
+            if handler is not None:
+                stamp_us = wire.EVENT_HEADER.unpack_from(payload)[2]
+                self.board_us = self.board.unwrap_us(stamp_us)
+                body = wire.BY_NUMBER[number].body.unpack_from(payload, wire.EVENT_HEADER.size)
+                handler(self.board_us, body)
+        self.journal.commit()
+        self.summary.events += len(payloads)
+        if self.board.next_event - self._acknowledged >= ACK_EVENTS:
+            self._acknowledged = self.board.next_event
+            self.board.acknowledge()
+        if self.publisher:
+            self.publisher.publish(host_ns, payloads)
+
+    def _command(self, name: str, values: dict[str, int]) -> None:
+        payload = self.board.send(name, values)
+        self.journal.append(Kind.COMMAND, self.board.link.now_ns(), payload)
+
+    # --- trials ------------------------------------------------------------------------------------------------------
+
+    def _stage(self) -> None:
+        """Make the next trial and hand it to the board."""
+        if self._asked_to_stop or self._staged is not None:
+            return
+        if self.rules.trials is not None and self._made >= self.rules.trials:
+            return
+        trial = self.experiment.trial(self.values, self.past, self._rng)
+        table = compile_trial(trial, self.bench, self.limits)
+        self._made += 1
+        self._staged = Staged(self._made, trial, table)
+        names = {"states": table.state_names, "rules": table.rule_names, "generators": table.generator_names}
+        self.note("trial", trial=self._made, table=table.digest(), info=trial.info, outcomes=table.outcomes, **names)
+        for name, values in table.commands(self._made):
+            self._command(name, values)
+
+    def _on_trial_begin(self, board_us: int, body: tuple[int, ...]) -> None:
+        _, gap_us = body
+        self._running, self._staged = self._staged, None
+        self.outcome = None
+        self.summary.gap_us_max = max(self.summary.gap_us_max, gap_us)
+        if self._began_us is None:
+            self._began_us = board_us
+        if self._running and not any(self._running.table.outcomes):
+            self._stage()
+
+    def _on_state(self, board_us: int, body: tuple[int, ...]) -> None:
+        if self._running is None:
+            return
+        self.state = self._running.table.state_names[body[0]]
+        outcome = self._running.table.outcomes[body[0]]
+        if outcome is None:
+            return
+        if self.outcome is None:
+            self.past.results.append(Result(self._running.number, outcome, self._running.trial.info))
+        else:  # a later state says it better
+            self.past.results[-1] = self.past.results[-1]._replace(outcome=outcome)
+        self.outcome = outcome
+        self._stage()
+
+    def _on_trial_end(self, board_us: int, body: tuple[int, ...]) -> None:
+        _, reason = body
+        ended, self._running = self._running, None
+        if ended is None:
+            return
+        if reason == wire.EndReason.DONE:
+            if self.outcome is None:
+                self.past.results.append(Result(ended.number, None, ended.trial.info))
+            self._count(ended, self.outcome)
+        elif self.outcome is not None:  # it was decided, though not finished
+            self._count(ended, self.outcome)
+        self.state = ""
+        if reason == wire.EndReason.STOPPED or self._asked_to_stop:
+            self.finished = True
+        elif reason == wire.EndReason.DONE:
+            self._stage()
+            if self._staged is None:
+                self._asked_to_stop = self._asked_to_stop or "trials"
+                self.finished = True
+
+    def _count(self, ended: Staged, outcome: str | None) -> None:
+        summary = self.summary
+        summary.trials += 1
+        summary.rewarded += outcome == "rewarded"
+        summary.success_rate = summary.rewarded / summary.trials
+        summary.outcomes[str(outcome)] = summary.outcomes.get(str(outcome), 0) + 1
+
+    # --- everything else ---------------------------------------------------------------------------------------------
+
+    def _on_output(self, board_us: int, body: tuple[int, ...]) -> None:
+        open_now = bool(body[0] & _VALVE)
+        if open_now and self._valve_since_us is None:
+            self._valve_since_us = board_us
+        elif not open_now and self._valve_since_us is not None:
+            self.summary.water_ul += self._water_ul(board_us - self._valve_since_us)
+            self._valve_since_us = None
+
+    def _water_ul(self, open_us: int) -> float:
+        """What an opening gave: the drop that was asked for where it lasted as long as that, else by the calibration."""
+        if self._running:
+            for state in self._running.trial.states:
+                for generator in state.start:
+                    if isinstance(generator, Drop) and self.bench.open_us(generator.volume.ul) == open_us:
+                        return generator.volume.ul
+        return self.bench.volume_ul(open_us)
+
+    def _on_fault(self, board_us: int, body: tuple[int, ...]) -> None:
+        fault = wire.Fault(body[0]).name.lower() if body[0] in wire.Fault._value2member_map_ else str(body[0])
+        self._asked_to_stop = f"fault: {fault}"
+        self.finished = True
+
+    def _on_lost(self, board_us: int, body: tuple[int, ...]) -> None:
+        self.summary.lost_events += body[1] - body[0] + 1
+
+    def _on_applied(self, board_us: int, body: tuple[int, ...]) -> None:
+        _, command, status, _ = body
+        if status == wire.Status.OK or self.finished:
+            return
+        name = wire.BY_NUMBER[command].name if command in wire.BY_NUMBER else str(command)
+        self._asked_to_stop = f"the board refused {name}: {wire.Status(status).name.lower()}"
+        raise BoardError(f"{self._asked_to_stop}; the session was ended safely")
+
+    def _check_rules(self) -> None:
+        if self._asked_to_stop or self._began_us is None:
+            return
+        rules = self.rules
+        if rules.minutes is not None and self.board_us - self._began_us >= rules.minutes * 60e6:
+            self.stop("minutes", at_once=False)
+        elif rules.water_ul is not None and self.summary.water_ul >= rules.water_ul:
+            self.stop("water", at_once=False)
+
+    @property
+    def minutes(self) -> float:
+        """Board time since the first trial began."""
+        return 0.0 if self._began_us is None else (self.board_us - self._began_us) / 60e6
+
+    def _close(self) -> None:
+        """Collect what is still on the way, then say how it went."""
+        board, summary = self.board, self.summary
+        try:
+            if self._running is not None:
+                self._command("stop", {"at_end": 0})
+            deadline_ns = board.link.now_ns() + FINISH_NS
+            quiet = 0
+            self.finished = True
+            while quiet < 2 and board.link.now_ns() < deadline_ns:
+                before = summary.events
+                self._pump()
+                quiet = quiet + 1 if board.idle and self._running is None and summary.events - before < 8 else 0
+            board.acknowledge()
+        except BoardError as error:
+            self._asked_to_stop = self._asked_to_stop or str(error)
+        summary.ended = self._asked_to_stop or "error"
+        summary.minutes = round(self.minutes, 3)
+        summary.clock_error_us = round(board.clock.error_us(), 1) if board.clock.samples else 0.0
+        summary.resends, summary.damaged_frames = board.resends, board.damaged
+        self.journal.append(Kind.SUMMARY, board.link.now_ns(), events.msgspec.json.encode(summary.plain()))
+        self.journal.commit()
