@@ -21,6 +21,7 @@ from rig.movement import (
     MovementRule,
     Movements,
     parse_movements,
+    quick_length,
     to_1khz,
 )
 from rig.presses import PressRule, find_presses_s
@@ -152,10 +153,12 @@ def measure_session(
     ``lever_mm`` is evenly sampled at ``lever_hz`` from ``start_s`` on the trials' clock, push
     positive (`held_at_1khz` makes one from encoder edges). ``press_s`` are the presses the board
     reported; without them they are looked for in the trace by ``press_rule``. ``rule`` says what
-    is a movement; ``span_s`` how much of a push is correlated. Raises RecordError for a lever
-    trace that cannot be used.
+    is a movement; ``span_s`` how much of a push is correlated. The last instants of the record
+    (under a second of an hour) are cut off for speed. Raises RecordError for a lever trace that
+    cannot be used.
     """
     trace_mm = to_1khz(lever_mm, lever_hz)
+    trace_mm = trace_mm[: quick_length(trace_mm.size)]
     movements = parse_movements(trace_mm, start_s, rule)
     if press_s is None:
         press_s = find_presses_s(trace_mm, start_s, press_rule)

@@ -114,9 +114,7 @@ def _fit(model_class: Any, y: Floats, x: Floats, group: Any) -> MixedModel:
 
 
 def _first_converged(model: Any) -> tuple[Any, list[str]]:
-    """The fit of the first optimiser that converges, else of the last that ended, and all
-    errors.
-    """
+    """The first fit that converges, or the last one, or None; and what went wrong on the way."""
     fit, said = None, []
     for method in OPTIMISERS:
         try:
@@ -130,6 +128,4 @@ def _first_converged(model: Any) -> tuple[Any, list[str]]:
 
 
 def _no_fit(n_mice: int, n_values: int, why: str) -> MixedModel:
-    return MixedModel(
-        *(NAN,) * 7, n_mice=n_mice, n_values=n_values, converged=False, on_boundary=False, said=why
-    )
+    return MixedModel(*(NAN,) * 7, n_mice=n_mice, n_values=n_values, converged=False, on_boundary=False, said=why)

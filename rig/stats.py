@@ -51,9 +51,7 @@ def group_curve(by_mouse: ArrayLike) -> GroupCurve:
     return GroupCurve(mean, sem, n_mice)
 
 
-def pooled_percentiles(
-    by_mouse: Sequence[ArrayLike], percentiles: Sequence[float] = (5.0, 50.0, 95.0)
-) -> Floats:
+def pooled_percentiles(by_mouse: Sequence[ArrayLike], percentiles: Sequence[float] = (5.0, 50.0, 95.0)) -> Floats:
     """Percentiles of all mice's trials thrown together, as cue→reward is published [CR]."""
     pooled = np.concatenate([np.empty(0), *(np.ravel(values) for values in by_mouse)])
     pooled = pooled[np.isfinite(pooled)]
@@ -106,9 +104,7 @@ class LightEffect:
     over_mice: Paired
 
 
-def light_effect(
-    mouse: ArrayLike, day: ArrayLike, light: ArrayLike, value: ArrayLike
-) -> LightEffect:
+def light_effect(mouse: ArrayLike, day: ArrayLike, light: ArrayLike, value: ArrayLike) -> LightEffect:
     """Light on against light off within days, from rows of (mouse, day, light, value), all (n,).
 
     The values of one mouse, day and light are averaged, then paired; days without both do not

@@ -31,9 +31,7 @@ SPEED_SAMPLES = 5
 """Peak speed is taken over five samples (5 ms), as long as the published velocity mean [AP]."""
 
 
-def extract_segments(
-    trace_mm: Floats, onset_s: ArrayLike, start_s: float = 0.0, span_s: float = 2.0
-) -> Floats:
+def extract_segments(trace_mm: Floats, onset_s: ArrayLike, start_s: float = 0.0, span_s: float = 2.0) -> Floats:
     """The lever from each onset for ``span_s``, both ends included: (onsets, samples), in mm.
 
     ``trace_mm`` is a 1 kHz trace begun at ``start_s``; every tenth sample is taken as it stands.
@@ -98,8 +96,7 @@ def _across(unit_a: Floats, unit_b: Floats) -> float:
         return float("nan")
     if unit_a.shape[1] != unit_b.shape[1]:
         raise RecordError(
-            f"sessions have {unit_a.shape[1]} and {unit_b.shape[1]} samples a push: "
-            "extract both with one span_s"
+            f"sessions have {unit_a.shape[1]} and {unit_b.shape[1]} samples a push: extract both with one span_s"
         )
     return float(np.median((unit_a @ unit_b.T).clip(-1.0, 1.0)))
 

@@ -127,9 +127,7 @@ class TrialTimes:
         return TrialTimes(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
-def time_trials(
-    trials: Trials, movements: Movements, trace_mm: Floats, press_s: ArrayLike
-) -> TrialTimes:
+def time_trials(trials: Trials, movements: Movements, trace_mm: Floats, press_s: ArrayLike) -> TrialTimes:
     """Every trial against the movements of its 1 kHz trace and the presses of the session.
 
     A trial whose cue or end lies outside the trace has no movement, and is neither still nor cued.
@@ -203,9 +201,7 @@ def _still(at_cue: Samples, movements: Movements) -> Flags:
     return np.asarray(ended <= at_cue - STILL_SAMPLES)
 
 
-def _rewarded_movement(
-    trials: Trials, movements: Movements, recorded: Flags
-) -> tuple[Samples, Samples]:
+def _rewarded_movement(trials: Trials, movements: Movements, recorded: Flags) -> tuple[Samples, Samples]:
     """Bounds of the last movement to start up to each reward, if it reaches into the trial."""
     after_reward = _sample_after(trials.reward_s, movements.start_s)
     last = np.searchsorted(movements.onset, after_reward, "left") - 1
@@ -223,9 +219,7 @@ def _first(movements: Movements, after_cue: Samples) -> tuple[Samples, Samples]:
     return onset, np.where(running, after_cue, onset)
 
 
-def _push_shapes(
-    trace_mm: Floats, onset: Samples, offset: Samples
-) -> tuple[Floats, Floats, Floats]:
+def _push_shapes(trace_mm: Floats, onset: Samples, offset: Samples) -> tuple[Floats, Floats, Floats]:
     """Amplitude, peak speed and rise of the push in each trial; NaN where there is none."""
     shapes = np.full((3, onset.size), np.nan)
     for i in np.flatnonzero(onset >= 0):
