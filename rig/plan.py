@@ -138,7 +138,7 @@ class Plan:
         number = self._day_on(subject, day) if isinstance(day, date) else day
         if not 1 <= number <= self.days:
             raise ConfigError(f"{subject} day {number}: the plan has days 1 … {self.days}")
-        light = animal.light.get(number, replace(self.rules, fraction=0.0))
+        light = animal.light.get(number) or replace(self.rules, fraction=0.0)
         return DayPlan(
             subject=subject,
             day=number,
@@ -147,7 +147,7 @@ class Plan:
             masking_light=self.masking_light,
             seed=derived_seed(self.seed, "day", subject, number),
             plan_digest=self.digest,
-            **asdict(light),  # its fields are DayPlan's own
+            **vars(light),  # its fields are DayPlan's own
         )
 
     def _day_on(self, subject: str, on: date) -> int:
@@ -218,8 +218,7 @@ def _row_data(animal: Animal, rules: Light) -> dict[str, Any]:
 
 def light_data(light: Light, rules: Light | None) -> dict[str, Any]:
     """The numbers of a light day that differ from the rules (all of them without rules)."""
-    values = asdict(light)
-    del values["window"]
+    values = {key: value for key, value in vars(light).items() if key != "window"}
     return {key: value for key, value in values.items() if not rules or value != vars(rules)[key]}
 
 
