@@ -150,7 +150,8 @@ def _plain_mapping(source: Source, node: yaml.MappingNode, key: Key, seen: set[i
     found: dict[str, object] = {}
     for word, value in node.value:
         if not isinstance(word, yaml.ScalarNode):
-            source.fault(key, "a key must be a plain word")
+            source.lines[(*key, "?")] = word.start_mark.line + 1
+            source.fault((*key, "?"), "a key must be a plain word")
         place = (*key, word.value)
         if word.value in found:
             line = source.lines[place]

@@ -101,16 +101,16 @@ def share(value: Any) -> str:
 
 def _rows(animals: dict[str, dict[str, Any]]) -> list[str]:
     """One line an animal; the same day stands below the same day."""
-    days = sorted({int(key) for row in animals.values() for key in row if key.isdigit()})
-    columns = ["group", "offset_days", "skip", *map(str, days)]
-    wide = {key: max(map(len, _cells(key, animals.values())), default=0) for key in columns}
+    rows = animals.values()
+    days = sorted({int(key) for row in rows for key in row if key.isdigit()})
+    named = [key for key in ("group", "offset_days", "skip") if any(key in r for r in rows)]
+    columns = [*named, *map(str, days)]
+    wide = {key: max(map(len, _cells(key, rows)), default=0) for key in columns}
     names = max(len(word(name)) + 1 for name in animals)
     lines = []
     for name, row in animals.items():
         last = [key for key in columns if key in row][-1]
-        cells = "".join(
-            f"{_cell(key, row, key == last):<{wide[key] + 1}}" for key in columns if wide[key]
-        )
+        cells = "".join(f"{_cell(key, row, key == last):<{wide[key] + 1}}" for key in columns)
         lines.append(f"  {f'{word(name)}:':<{names}} {{{cells.rstrip()}}}")
     return lines
 

@@ -60,6 +60,7 @@ def test_seeds_days_and_animals_differ() -> None:
 
 
 @given(plans(), st.integers(0, 120), st.integers(0, 120))
+@settings(max_examples=40)
 def test_trials_obey_the_row_and_more_of_them_change_none(plan: Plan, n: int, more: int) -> None:
     for subject, animal in plan.animals.items():
         for day, light in animal.light.items():
