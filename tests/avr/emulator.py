@@ -43,7 +43,8 @@ class Correction(enum.IntFlag):
     EXACT = 1024
     ADC = 2048
     RESET = 4096
-    ALL = 8191
+    EEPROM = 8192
+    ALL = 16383
 
 
 NOTHING = Correction(0)

@@ -226,6 +226,7 @@ emulator *emu_create(const char *mcu, uint32_t f_cpu_hz, uint32_t corrections)
     pins_take_over(e);
     uart_take_over(e);
     adc_take_over(e);
+    eeprom_take_over(e);
     reset_settle(e);
     event_add(e, EVENT_RESET, 1u << avr->reset_flags.porf.bit);
     return e;

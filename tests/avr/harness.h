@@ -27,7 +27,8 @@ enum correction {
     FIX_EXACT = 1024,          /* what is due inside an instruction happens at its own cycle, not at the end */
     FIX_ADC = 2048,            /* the converter samples at the start of a conversion and holds the result */
     FIX_RESET = 4096,          /* a reset adds its cause to MCUSR and leaves the earlier ones standing */
-    FIX_ALL = 8191
+    FIX_EEPROM = 8192,         /* a byte takes 3.3 ms to write, and reads and writes halt the CPU */
+    FIX_ALL = 16383
 };
 
 /* Something that the outside does to the chip. */

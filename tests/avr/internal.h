@@ -41,6 +41,8 @@ typedef struct {
     void *param;
     uint8_t flags;             /* bits that a written one clears */
     uint8_t is_pin;            /* a PINx register: a written one toggles the output latch */
+    uint8_t is_eeprom;         /* the EEPROM's control register */
+    avr_io_addr_t at;
     struct port *port;         /* the port whose outputs may change, or NULL */
 } watched;
 
@@ -140,6 +142,10 @@ void uart_happen(emulator *e, uint64_t when);
 
 /* adc.c */
 void adc_take_over(emulator *e);
+
+/* eeprom.c */
+void eeprom_take_over(emulator *e);
+void eeprom_after_write(emulator *e, const watched *w, uint8_t before, uint8_t value);
 
 /* stimuli.c */
 uint64_t stimuli_next(const emulator *e);

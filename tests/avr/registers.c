@@ -32,6 +32,8 @@ static void on_write(avr_t *avr, avr_io_addr_t at, uint8_t value, void *param)
     }
     if (w->port)
         pins_note(w->port);
+    if (w->is_eeprom)
+        eeprom_after_write(e, w, before, value);
     look(e);
 }
 
@@ -43,6 +45,7 @@ watched *register_watch(emulator *e, avr_io_addr_t at)
     if (e->avr->io[io].w.c != on_write) {
         w->library = e->avr->io[io].w.c;
         w->param = e->avr->io[io].w.param;
+        w->at = at;
         e->avr->io[io].w.c = on_write;
         e->avr->io[io].w.param = e;
     }

@@ -317,6 +317,20 @@ def test_a_conversion_takes_thirteen_clocks(mcu: str) -> None:
 
 
 @both_chips
+def test_writing_the_eeprom_takes_its_time(mcu: str) -> None:
+    def written(without: Correction = NOTHING) -> tuple[int, list[int]]:
+        chip = start("remember.c", mcu, without)
+        chip.run_until_us(9000)
+        begun, done = rises(chip, "B", 1)[0], rises(chip)[0]
+        return done - begun, list(chip.peek("found"))
+
+    cycles, found = written()
+    assert found == [0xFF, 0x5A]
+    assert 0 <= cycles - 26_368 * 2 < 16
+    assert written(Correction.EEPROM)[0] < 20
+
+
+@both_chips
 def test_the_watchdog_bites_and_its_bite_is_seen(mcu: str) -> None:
     chip = start("bitten.c", mcu)
     chip.run_until_us(40_000)
