@@ -33,6 +33,8 @@ from rig.task import (
 )
 from rig.units import db, hz, khz, minute, mm, ms, mw, s, ul, us
 
+__version__ = "0.1.0"
+
 __all__ = [
     "END",
     "FRAME",

@@ -1,7 +1,7 @@
 """The session: pump the link, write the journal, hand the board its next trial while this one runs.
 
-Data flows one way: board → link → events → journal → (acknowledge) → stream and view; the protocol makes a trial, the table
-compiles it, the board gets it. Nothing here waits for a listener, a plot or a person.
+Data flows one way: board → link → events → journal → (acknowledge) → stream and view; the protocol makes a trial, the
+table compiles it, the board gets it. Nothing here waits for a listener, a plot or a person.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from rig import events, wire
 from rig.board import Board
@@ -122,7 +124,7 @@ class Session:
         self._staged: Staged | None = None
         self._running: Staged | None = None
         self._asked_to_stop = ""
-        self._stop_sent = False
+        self._interrupted = ""
         self._began_us: int | None = None
         self._valve_since_us: int | None = None
         self._acknowledged = 0
@@ -167,6 +169,10 @@ class Session:
             self.finished = True
             return
         self._command("stop", {"at_end": 0 if at_once else 1})
+
+    def interrupt(self, reason: str) -> None:
+        """Ask for the end from a signal handler; the pump does the rest."""
+        self._interrupted = reason
 
     def note(self, name: str, **fields: Any) -> None:
         """Keep something only the host knows."""
@@ -218,7 +224,16 @@ class Session:
         self._made += 1
         self._staged = Staged(self._made, trial, table)
         names = {"states": table.state_names, "rules": table.rule_names, "generators": table.generator_names}
-        self.note("trial", trial=self._made, table=table.digest(), info=trial.info, outcomes=table.outcomes, **names)
+        self.note(
+            "trial",
+            trial=self._made,
+            table=table.digest(),
+            info=trial.info,
+            outcomes=table.outcomes,
+            past=self.past.n,
+            last=self.past.results[-1].outcome if self.past.n else None,
+            **names,
+        )
         for name, values in table.commands(self._made):
             self._command(name, values)
 
@@ -284,7 +299,7 @@ class Session:
             self._valve_since_us = None
 
     def _water_ul(self, open_us: int) -> float:
-        """What an opening gave: the drop that was asked for where it lasted as long as that, else by the calibration."""
+        """What an opening gave: the drop asked for where it lasted as long as that, else by the calibration."""
         if self._running:
             for state in self._running.trial.states:
                 for generator in state.start:
@@ -309,6 +324,8 @@ class Session:
         raise BoardError(f"{self._asked_to_stop}; the session was ended safely")
 
     def _check_rules(self) -> None:
+        if self._interrupted and not self._asked_to_stop:
+            self.stop(self._interrupted)
         if self._asked_to_stop or self._began_us is None:
             return
         rules = self.rules
@@ -342,5 +359,5 @@ class Session:
         summary.minutes = round(self.minutes, 3)
         summary.clock_error_us = round(board.clock.error_us(), 1) if board.clock.samples else 0.0
         summary.resends, summary.damaged_frames = board.resends, board.damaged
-        self.journal.append(Kind.SUMMARY, board.link.now_ns(), events.msgspec.json.encode(summary.plain()))
+        self.journal.append(Kind.SUMMARY, board.link.now_ns(), msgspec.json.encode(summary.plain()))
         self.journal.commit()

@@ -59,7 +59,7 @@ class Quantity:
     def __str__(self) -> str:
         for name, size in self.shown:
             if abs(self.base) >= size or size == self.shown[-1][1]:
-                return f"{self.base / size:g} {name}"
+                return f"{self.base / size:.12g} {name}"  # exact: parse() reads it back
         return f"{self.base}"
 
     __repr__ = __str__

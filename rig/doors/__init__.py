@@ -1,0 +1,1 @@
+"""One file for each command: ``arguments(parser)`` and ``run(args)``. They speak to people; nothing imports them."""

@@ -1,0 +1,219 @@
+"""Run a session: launch, watch, and find its record in the data folder.
+
+examples:
+  rig run --subject M07                          today's session on this rig
+  rig run --trials 20 --fast                     rehearse on the simulated rig, as fast as it goes
+  rig run --animal trace:wheel.csv.gz --minutes 5 --fast --json
+  rig run --protocol cued_lever --set drop=6ul --set press=2.5mm
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from rig import __version__, core, events, wire
+from rig.board import Board, Hello
+from rig.config import Config
+from rig.configfile import beside, load_config
+from rig.doors.live import Live
+from rig.errors import ConfigError
+from rig.events import Kind
+from rig.journal import JournalWriter
+from rig.protocol import Protocol, load_protocol
+from rig.record import JOURNAL, new_session
+from rig.session import Rules, Session, Summary
+from rig.setup import RigBench, board_setup, limits_of, open_link
+from rig.stream import open_publisher
+from rig.table import compile_trial
+from rig.task import Past, Values
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be said on the command line."""
+    add = parser.add_argument
+    add("--subject", default="test", help="the animal; names its folder (default: test)")
+    add("--protocol", default="cued_lever", help="name or file of a protocol (default: cued_lever)")
+    add("--config", default="config.yaml", help="this rig's file (default: config.yaml)")
+    add("--body", choices=("simulator", "serial"), help="instead of the one in config.yaml")
+    add("--animal", help="simulator only: mouse, none, trace:FILE or pushes:FILE")
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help="a protocol parameter, e.g. drop=6ul")
+    add("--trials", type=_count, help="stop after so many trials")
+    add("--minutes", type=_positive, help="stop after so many minutes (default: 60 if nothing else is said)")
+    add("--water", type=_positive, metavar="UL", help="stop after so many microlitres")
+    add("--seed", type=int, help="of all chance: the same seed, the same session")
+    add("--fast", action="store_true", help="simulator only: as fast as it goes, not in real time")
+    add("--pace", type=_positive, help="simulator only: so many times real time (default: 1)")
+    add("--json", action="store_true", help="print one JSON object at the end, and nothing else")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError("expected a number above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("expected a whole number above 0")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command."""
+    config = load_config(args.config)
+    if args.body:
+        config = _with_body(config, args.body)
+    if config.body != "simulator" and (args.animal or args.fast or args.pace):
+        raise ConfigError("--animal, --fast and --pace are for the simulated rig (body: simulator)")
+    experiment = load_protocol(args.protocol)
+    values = experiment.params.values_with(_changes(args.set))
+    seed = args.seed if args.seed is not None else config.simulator.seed
+    link = open_link(config, animal=args.animal, pace=None if args.fast else args.pace or 1.0, seed=seed)
+    try:
+        summary = _session(args, config, experiment, values, seed, Board(link))
+    finally:
+        link.close()
+    if args.json:
+        print(json.dumps(summary.plain()))
+    else:
+        _say(summary)
+    return 0 if summary.ended in ("trials", "minutes", "water", "Ctrl-C") else 1
+
+
+def _with_body(config: Config, body: str) -> Config:
+    from rig.config import from_plain
+
+    return from_plain({**config.plain(), "body": body})
+
+
+def _changes(said: list[str]) -> dict[str, str]:
+    changes = {}
+    for text in said:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text}: expected NAME=VALUE, such as drop=6ul")
+        changes[name.strip()] = value.strip()
+    return changes
+
+
+def _session(
+    args: argparse.Namespace, config: Config, experiment: Protocol, values: Values, seed: int, board: Board
+) -> Summary:
+    hello = board.connect()
+    bench, limits = RigBench.of(config, args.config), limits_of(config, hello._asdict())
+    _try_first_trial(experiment, values, bench, limits, seed)
+    began = datetime.now(UTC)
+    folder = new_session(beside(args.config, config.data), args.subject, began.astimezone().date())
+    rules = Rules(args.trials, args.minutes, args.water)
+    if rules == Rules():
+        rules = Rules(minutes=60)
+    with JournalWriter.create(folder / JOURNAL) as journal, open_publisher(config.stream) as publisher:
+        manifest = _manifest(args, config, experiment, values, seed, hello, folder, began)
+        journal.append(Kind.MANIFEST, board.link.now_ns(), json.dumps(manifest).encode())
+        (folder / "protocol.py").write_text(experiment.source, encoding="utf-8")
+        live = Live(args, rules, folder) if not args.json else None
+        session = Session(
+            board,
+            journal,
+            experiment,
+            values,
+            bench,
+            limits,
+            setup=board_setup(config),
+            seed=seed,
+            rules=rules,
+            publisher=publisher,
+            look=live.look if live else None,
+        )
+        session.summary.session = str(folder)
+        with _Interrupt(session), live or _Nothing():
+            return session.run()
+
+
+def _try_first_trial(experiment: Protocol, values: Values, bench: RigBench, limits: Any, seed: int) -> None:
+    """A protocol that cannot run is refused before anything is written or armed."""
+    import random
+
+    compile_trial(experiment.trial(values, Past(), random.Random(seed)), bench, limits)
+
+
+def _manifest(
+    args: argparse.Namespace,
+    config: Config,
+    experiment: Protocol,
+    values: Values,
+    seed: int,
+    hello: Hello,
+    folder: Path,
+    began: datetime,
+) -> dict[str, Any]:
+    return {
+        "session": folder.name,
+        "subject": args.subject,
+        "utc": began.isoformat(timespec="seconds"),
+        "program": __version__,
+        "firmware": core.source_hash(),
+        "wire": f"{wire.wire_hash():08x}",
+        "board": hello._asdict(),
+        "animal": (args.animal or config.simulator.animal) if config.body == "simulator" else None,
+        "seed": seed,
+        "protocol": {
+            "name": experiment.name,
+            "file": str(experiment.path),
+            "digest": experiment.digest,
+            "source": experiment.source,
+        },
+        "params": {name: str(value) for name, value in values.items()},
+        "config": config.plain(),
+        "config_digest": config.digest(),
+        "records": {kind.name.lower(): int(kind) for kind in events.Kind},
+    }
+
+
+class _Nothing:
+    def __enter__(self) -> None:
+        """No view."""
+
+    def __exit__(self, *_: object) -> None:
+        """No view."""
+
+
+class _Interrupt:
+    """Ctrl-C ends the session cleanly; a second one ends the program at once, and the dead-man the outputs."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGINT, self._first)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _first(self, _number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("\nfinishing (Ctrl-C again: at once)", file=sys.stderr)
+        self._session.interrupt("Ctrl-C")
+
+
+def _say(summary: Summary) -> None:
+    rate = "–" if summary.success_rate is None else f"{100 * summary.success_rate:.0f} %"
+    print(
+        f"{summary.trials} trials, {summary.rewarded} rewarded ({rate}), {summary.water_ul:.1f} µL water,"
+        f" {summary.minutes:.1f} min; ended by {summary.ended}"
+    )
+    print(
+        f"{summary.events} events, {summary.lost_events} lost; longest gap between trials {summary.gap_us_max} us;"
+        f" clock error below {summary.clock_error_us:.0f} us"
+    )
+    print(f"record: {summary.session}")

@@ -1,0 +1,115 @@
+"""From a configuration to a rig that can run: the bench for the compiler, the board's setup, the link.
+
+Nothing here runs a session.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rig import task, wire
+from rig.animals import make_animal
+from rig.calibration import Calibrations
+from rig.config import Config
+from rig.errors import BoardError, ConfigError
+from rig.link import Link, SerialLink, ports
+from rig.sim import SimLink, SimSettings
+from rig.table import Limits
+
+
+@dataclass(frozen=True)
+class RigBench(Calibrations):
+    """A rig's calibrations and its sounds, as the compiler asks for them (:class:`rig.table.Bench`)."""
+
+    def sound(self, generator: task.Tone | task.Noise) -> int | None:
+        """The board's tone pin plays tones; noise is for a sound card."""
+        return None
+
+
+def limits_of(config: Config, board: dict[str, Any]) -> Limits:
+    """What this board (its hello) holds, and what the rig's ceilings allow."""
+    return Limits(
+        board=f"the board ({config.board})",
+        states=board["states"],
+        rules=board["rules"],
+        generators=board["generators"],
+        max_on_us={name: round(1000 * limits.max_on_ms) for name, limits in config.safety.outputs.items()},
+    )
+
+
+def board_setup(config: Config) -> list[tuple[str, dict[str, int]]]:
+    """The commands that configure a board, ceilings first; after them it is armed."""
+    commands: list[tuple[str, dict[str, int]]] = []
+    for name, limits in config.safety.outputs.items():
+        window_us = round(1e6 * (limits.window_s or 0))
+        commands.append(
+            (
+                "set_output",
+                {
+                    "output": wire.OUTPUTS.index(name),
+                    "safe": int(limits.safe == "high"),
+                    "max_on_us": round(1000 * limits.max_on_ms),
+                    "window_us": window_us,
+                    "max_duty_us": round(1000 * (limits.max_duty_ms or 0)) if window_us else 0,
+                },
+            )
+        )
+    interlock = config.safety.interlock
+    commands += [
+        ("set_inputs", {"enabled": _mask(config, all_wired=True), "invert": _mask(config, all_wired=False)}),
+        (
+            "set_safety",
+            {
+                "deadman_us": 1000 * config.safety.deadman_ms,
+                "interlock": wire.INPUTS.index(interlock) if interlock else wire.NO_INPUT,
+            },
+        ),
+        (
+            "set_lever",
+            {
+                "source": int(config.lever.source == "analogue"),
+                "period_us": 1_000_000 // config.lever.sample_hz,
+                "batch": config.lever.batch_samples,
+            },
+        ),
+        ("lock", {}),
+        ("arm", {}),
+    ]
+    return commands
+
+
+def _mask(config: Config, *, all_wired: bool) -> int:
+    wired = (name for name, line in config.inputs.items() if all_wired or line.active_low)
+    return sum(1 << wire.INPUTS.index(name) for name in wired)
+
+
+def open_link(config: Config, *, animal: str | None = None, pace: float | None = None, seed: int | None = None) -> Link:
+    """The link to this rig's body. ``animal``, ``pace`` and ``seed`` are the simulator's."""
+    if config.body == "simulator":
+        simulator = config.simulator
+        seed = simulator.seed if seed is None else seed
+        sign = -1 if config.lever.invert else 1
+        settings = SimSettings(
+            seed=seed,
+            pace=pace,
+            link_latency_us=round(1000 * simulator.link_latency_ms),
+            drift_ppm=simulator.drift_ppm,
+            sound_latency_us=round(1000 * simulator.sound_latency_ms),
+            frame_hz=simulator.frame_hz,
+        )
+        counts_per_mm = sign / config.lever.mm_per_count
+        return SimLink(make_animal(animal or simulator.animal, counts_per_mm, seed), settings)
+    if config.body == "serial":
+        return SerialLink(_port(config))
+    raise ConfigError(f"config.yaml: body: {config.body} cannot be opened here; expected simulator or serial")
+
+
+def _port(config: Config) -> str:
+    if config.port != "auto":
+        return config.port
+    found = ports()
+    if len(found) != 1:
+        names = ", ".join(name for name, _ in found) or "none"
+        raise BoardError(f"config.yaml: port: auto needs one serial port, there are: {names}; name it")
+    return found[0][0]
