@@ -42,6 +42,7 @@ typedef struct {
     uint8_t flags;             /* bits that a written one clears */
     uint8_t is_pin;            /* a PINx register: a written one toggles the output latch */
     uint8_t is_eeprom;         /* the EEPROM's control register */
+    uint8_t is_sense;          /* says on what an external interrupt fires */
     avr_io_addr_t at;
     struct port *port;         /* the port whose outputs may change, or NULL */
 } watched;
@@ -124,6 +125,7 @@ void interrupts_list(emulator *e);
 void interrupts_settle(emulator *e);
 source *interrupt_due(emulator *e);
 void interrupt_enter(emulator *e, source *s);
+void interrupts_forget_levels(emulator *e);
 void interrupts_flag_cleared(emulator *e, avr_io_addr_t at, uint8_t mask);
 
 /* pins.c */

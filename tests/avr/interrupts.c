@@ -73,6 +73,16 @@ static int is_level(const emulator *e, const source *s)
         && !avr_regbit_get(e->avr, sense[1]);
 }
 
+/* The library raises the flag at a falling edge in this mode too; it must not outlast a change of mode. */
+void interrupts_forget_levels(emulator *e)
+{
+    for (int i = 0; i < e->source_count; i++) {
+        const source *s = &e->sources[i];
+        if (s->external >= 0 && is_level(e, s))
+            e->avr->data[s->raised_at] &= (uint8_t)~s->raised_mask;
+    }
+}
+
 static int is_low(const emulator *e, const source *s)
 {
     const port *p = port_named(e, (uint8_t)(e->extint->eint[s->external].port_ioctl & 0xff));
@@ -81,10 +91,8 @@ static int is_low(const emulator *e, const source *s)
 
 static int is_raised(const emulator *e, source *s)
 {
-    if (s->external >= 0 && is_level(e, s)) {
-        e->avr->data[s->raised_at] &= (uint8_t)~s->raised_mask;
+    if (s->external >= 0 && is_level(e, s))
         return is_low(e, s);
-    }
     if (s->by_flag || (on(e, FIX_UART) && of_uart0(e, s->vector)))
         return e->avr->data[s->raised_at] & s->raised_mask;
     return s->vector->pending;

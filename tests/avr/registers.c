@@ -22,6 +22,8 @@ static void on_write(avr_t *avr, avr_io_addr_t at, uint8_t value, void *param)
     uint8_t before = avr->data[at];
     if (w->flags || w->is_pin)
         value = meant(e, value);
+    if (w->is_sense)
+        interrupts_forget_levels(e);
     if (w->library)
         w->library(avr, at, value, w->param);
     else
@@ -85,6 +87,8 @@ void registers_take_over(emulator *e)
         if (is_write_one_to_clear(e, s))
             register_watch(e, s->raised_at)->flags |= s->raised_mask;
     }
+    for (int n = 0; n < EXTINT_COUNT && e->extint->eint[n].port_ioctl; n++)
+        register_watch(e, e->extint->eint[n].isc[0].reg)->is_sense = 1;
     for (avr_io_addr_t at = R_SPL; at <= R_SPH; at++) {
         e->avr->io[AVR_DATA_TO_IO(at)].w.c = on_stack_write;
         e->avr->io[AVR_DATA_TO_IO(at)].w.param = e;

@@ -160,6 +160,18 @@ def test_a_low_level_needs_no_polling(mcu: str) -> None:
     assert blocks(Correction.LEVEL) > 10_000
 
 
+@both_chips
+def test_an_edge_before_the_sense_was_chosen_does_not_count(mcu: str) -> None:
+    def entries(without: Correction = NOTHING) -> int:
+        chip = start("sense.S", mcu, without)
+        chip.schedule_pins(*EDGE[mcu], [1, 0, 1, 0], [1000, 2000, 10_000, 11_000])
+        chip.run_until_cycle(12_000)
+        return len(chip.edges("B", 0)[0])
+
+    assert entries() == 2
+    assert entries(Correction.LEVEL) > 2
+
+
 # ---- the UART
 
 
@@ -231,6 +243,13 @@ def test_bytes_arrive_at_the_speed_of_the_line() -> None:
     cycles = chip.uart_read()["cycle"].astype(np.int64)
     assert len(cycles) == 100
     assert round((cycles[-1] - cycles[0]) / 99, 1) == pytest.approx(16e6 * 10 / 115_200, abs=0.1)
+
+
+def test_a_byte_written_into_a_full_buffer_is_lost_and_seen() -> None:
+    chip = start("overfill.c", "atmega328p")
+    chip.run_until_cycle(2000)
+    assert bytes_of(chip.uart_read()) == b"ab"
+    assert [(name, detail) for _, name, detail in chip.events()] == [("reset", 1), ("udr_full", ord("c"))]
 
 
 def test_bytes_for_a_receiver_that_is_off_are_lost_and_seen() -> None:
