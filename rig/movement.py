@@ -172,10 +172,9 @@ def envelope_mm_per_s(speed: Floats) -> Floats:
     with zeros after the end instead, movements far inside come out differently.
     """
     spectrum = fft.rfft(speed)
-    spectrum *= -1j  # a quarter period later, which is all a Hilbert transform is
-    spectrum[0] = 0.0
-    if speed.size % 2 == 0:
-        spectrum[-1] = 0.0
+    # A quarter period later is all a Hilbert transform is. The mean and the highest frequency, which have
+    # no such place, become imaginary and so are dropped by the inverse.
+    spectrum *= -1j
     quadrature = fft.irfft(spectrum, speed.size)
     return np.asarray(np.sqrt(speed * speed + quadrature * quadrature), dtype=np.float64)
 

@@ -27,7 +27,7 @@ BY_HAND = TrialTimes(
     movement_s=np.array([11.5, 33.0, NAN, 69.5, 98.75]),
     movement_end_s=np.array([13.5, 36.0, NAN, 72.0, 99.75]),
     first_movement_s=np.array([11.5, 31.0, 58.0, NAN, 90.25]),
-    first_active_s=np.array([11.5, 31.0, 58.0, 70.001, 90.25]),
+    first_active_s=np.array([11.5, 30.001, 58.0, 70.001, 90.25]),
     early_presses=np.array([0.0, 3.0, 1.0, 0.0, 1.0]),
     amplitude_mm=np.array([4.0, 5.0, NAN, 99.0, 4.5]),
     peak_speed_mm_per_s=np.array([100.0, 300.0, NAN, 999.0, 200.0]),
@@ -42,7 +42,7 @@ def test_success_is_over_all_trials() -> None:
 def test_the_three_reaction_times_differ_in_movement_trials_and_average() -> None:
     assert curves.reaction_rewarded_s(BY_HAND) == 3.0  # median of 1.5, 3.0, 8.75
     assert curves.reaction_first_s(BY_HAND) == 1.25  # median of 1.5, 1.0, 8.0, 0.25
-    assert curves.reaction_active_s(BY_HAND) == pytest.approx(2.75 / 3)  # mean of 1.5, 1.0, 0.25
+    assert curves.reaction_active_s(BY_HAND) == pytest.approx(1.751 / 3)  # mean of 1.5, 0.001, 0.25
 
 
 def test_times_between_cue_movement_and_reward() -> None:

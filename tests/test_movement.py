@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -265,6 +266,24 @@ def test_gaps_of_half_a_second_part_movements() -> None:
     rule = MovementRule(refine_offset=False)
     apart = [len(parsed(pushes([3000, 3000 + d], 20, 4.0, 12_000), rule)) for d in (900, 2500)]
     assert apart == [1, 2]
+
+
+def test_a_movement_as_short_as_allowed_is_kept_and_one_that_touches_the_start_is_not() -> None:
+    lever = pushes([3000], 20, 4.0, 8000)
+    unrefined = MovementRule(noise_floor_mm=1e9)
+    ((onset, offset),) = parsed(lever, unrefined)
+    length = offset - onset
+    assert parsed(lever, replace(unrefined, shortest_ms=length)) == [(onset, offset)]
+    assert parsed(lever, replace(unrefined, shortest_ms=length + 1)) == []
+    reach = onset + unrefined.leeway_ms
+    assert parsed(lever, replace(unrefined, leeway_ms=reach - 1)) == [(1, offset + onset - 1)]
+    assert parsed(lever, replace(unrefined, leeway_ms=reach)) == []
+
+
+def test_a_push_as_short_as_a_run_is_found_whole() -> None:
+    lever = np.zeros(10_000)
+    lever[5000:5010] = 8.0
+    assert parsed(lever, MovementRule()) == [(5000, 5010)]
 
 
 def test_times_are_on_the_clock_of_the_trace() -> None:

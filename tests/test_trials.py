@@ -93,17 +93,25 @@ def test_a_trial_that_runs_past_the_record_is_not_judged(n_samples: int, cued: b
     assert np.isnan(before.first_active_s).all()
 
 
-def test_clocks_that_start_elsewhere_change_nothing() -> None:
-    """0.1 + 0.2 is not 0.3 in binary: an event on a sample must stay on it."""
-    bouts = [(100 * k + 1, 100 * k + 60) for k in range(2, 500, 3)]
-    cue_s = np.arange(200, 49_000, 300) / 1000.0
-    plain = timed(make_trials(cue_s, cue_s + 0.05, np.ones(cue_s.size)), bouts)
-    for start_s in (0.1, 1e3 + 0.3, 86_400.7):
-        cue = cue_s + start_s
-        moved = timed(make_trials(cue, cue + 0.05, np.ones(cue.size)), bouts, start_s=start_s)
-        assert moved.cued.all()
-        np.testing.assert_array_equal(moved.cued, plain.cued)
-        np.testing.assert_allclose(moved.movement_s - start_s, plain.movement_s, atol=1e-9)
+@pytest.mark.parametrize(("ends_ms", "cued"), [(100, True), (99, False)])
+def test_clocks_that_start_elsewhere_change_nothing(ends_ms: int, cued: bool) -> None:
+    """0.1 + 0.2 is not 0.3 in binary: an event on a sample must stay on it.
+
+    Every trial stands on its limits: a movement ends 99 or 100 ms before the cue, and the rewarded one
+    starts with the reward.
+    """
+    cues = range(300, 49_000, 300)
+    bouts = [b for cue in cues for b in ((cue - 150, cue - ends_ms), (cue + 50, cue + 60))]
+    for start_s in (0.0, 0.1, 1e3 + 0.3, 86_400.7):
+        cue_s = start_s + np.array(cues) / 1000.0
+        times = timed(make_trials(cue_s, cue_s + 0.05, np.ones(cue_s.size)), bouts, start_s=start_s)
+        assert times.cued.tolist() == [cued] * cue_s.size
+        np.testing.assert_allclose(times.movement_s, cue_s + 0.05, atol=1e-9)
+
+
+@pytest.mark.parametrize(("offset", "active_s"), [(10_001, NAN), (10_002, 10.001)])
+def test_a_movement_that_ends_with_the_cue_is_not_active_after_it(offset: int, active_s: float) -> None:
+    np.testing.assert_equal(one_trial([(9_000, offset)]).first_active_s, [active_s])
 
 
 def test_selecting_trials_keeps_every_column_in_step() -> None:
