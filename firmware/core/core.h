@@ -50,8 +50,8 @@ typedef struct { /* how a lever rule stands */
 typedef struct { /* how a generator stands */
     uint8_t phase;
     uint8_t on;
-    uint8_t step;
-    uint16_t left;
+    uint8_t step;   /* of the ramp */
+    uint16_t begun; /* pulses; slots of a code */
 } generator_run_t;
 
 typedef struct { /* what an output may do, and what it did lately */
@@ -81,11 +81,12 @@ typedef struct {
     /* inputs */
     struct { uint32_t t_us; uint8_t levels; } input_ring[RIG_INPUT_RING];
     volatile uint8_t input_head, input_tail;
-    uint8_t raw_levels, levels, enabled, invert;
+    uint8_t raw_levels, levels, enabled, invert; /* pins; what they mean, as wired */
     /* trial */
     table_t table[2];
     uint8_t active;  /* which table runs; the other one is being filled */
     uint8_t running, filling, staged, last_trial;
+    uint8_t filled[(RIG_STATES + 7) / 8]; /* the states of the next table that were sent */
     uint8_t state, go, go_cause, hops;
     uint8_t armed_rules;
     uint8_t sounds_due; /* generators whose sound was announced for this state's timer */
@@ -97,6 +98,7 @@ typedef struct {
     uint16_t active_outputs, generator_outputs, safe_levels;
     uint8_t level[RIG_OUTPUTS];
     uint16_t tone_hz;
+    uint8_t tone_by; /* the generator that sounds */
     limit_t limit[RIG_OUTPUTS];
     /* safety */
     uint8_t armed, locked, interlock;

@@ -3,6 +3,7 @@
  * Every edge counts from the nominal one before it, so a train does not drift. A train's count of 0 goes on until it
  * is stopped. With a ramp, light that ends or is stopped goes on at a level that falls to zero in 32 equal steps. */
 #include "core.h"
+#include <string.h>
 
 enum { IDLE, DELAY, HIGH, LOW, RAMP };
 #define RAMP_STEPS 32
@@ -10,7 +11,7 @@ enum { IDLE, DELAY, HIGH, LOW, RAMP };
 static void mark(core_t *c, uint8_t g, uint8_t what)
 {
     uint8_t body[4] = {g, what};
-    wire_put_u16(body + 2, c->generator[g].left);
+    wire_put_u16(body + 2, c->generator[g].begun);
     emit(c, MSG_GENERATOR, body, sizeof body);
 }
 
@@ -19,12 +20,28 @@ static const wire_generator_t *plan_of(const core_t *c, uint8_t g)
     return &running_table(c)->generator[g];
 }
 
+static bool is_light(const wire_generator_t *plan)
+{
+    return plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN;
+}
+
+/* What the running generators make of the outputs. Where several drive one output, the lowest level holds: what one
+ * of them does can never make another's light brighter. */
 static void collect(core_t *c)
 {
     c->generator_outputs = 0;
-    for (uint8_t g = 0; g < running_table(c)->generators; g++)
-        if (c->generator[g].on)
-            c->generator_outputs |= (uint16_t)(1u << plan_of(c, g)->output);
+    memset(c->level, 255, sizeof c->level);
+    for (uint8_t g = 0; g < running_table(c)->generators; g++) {
+        const wire_generator_t *plan = plan_of(c, g);
+        const generator_run_t *run = &c->generator[g];
+        if (run->on)
+            c->generator_outputs |= (uint16_t)(1u << plan->output);
+        if (run->phase <= DELAY || !is_light(plan))
+            continue;
+        uint8_t level = (uint8_t)((uint16_t)(plan->level * (uint16_t)(RAMP_STEPS - run->step)) / RAMP_STEPS);
+        if (level < c->level[plan->output])
+            c->level[plan->output] = level;
+    }
 }
 
 static void set(core_t *c, uint8_t g, uint8_t phase, uint8_t on, uint32_t for_us)
@@ -41,17 +58,15 @@ static void rest(core_t *c, uint8_t g)
     const wire_generator_t *plan = plan_of(c, g);
     c->generator[g] = (generator_run_t){.phase = IDLE};
     timer_clear(c, (uint8_t)(TIMER_GENERATOR + g));
-    if (plan->kind == GENERATOR_TONE)
+    if (plan->kind == GENERATOR_TONE && c->tone_by == g)
         c->tone_hz = 0;
-    if (plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN)
-        c->level[plan->output] = 255;
     collect(c);
 }
 
 static void end(core_t *c, uint8_t g, uint8_t how)
 {
-    rest(c, g);
     mark(c, g, how);
+    rest(c, g);
     if (how == GENERATOR_MARK_END)
         trial_signal(c, (uint8_t)(ON_GENERATOR + g));
 }
@@ -59,10 +74,11 @@ static void end(core_t *c, uint8_t g, uint8_t how)
 static void rise(core_t *c, uint8_t g)
 {
     const wire_generator_t *plan = plan_of(c, g);
-    if (plan->kind == GENERATOR_TONE)
+    if (plan->kind == GENERATOR_TONE) {
         c->tone_hz = plan->tone_hz;
-    if (plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN)
-        c->level[plan->output] = plan->level;
+        c->tone_by = g;
+    }
+    c->generator[g].begun++;
     bool pin = plan->kind != GENERATOR_TONE && plan->kind != GENERATOR_SOUND;
     set(c, g, HIGH, pin, plan->width_us);
 }
@@ -77,11 +93,14 @@ static void announce(core_t *c, uint8_t g, uint32_t due_us)
 void generator_start(core_t *c, uint8_t g)
 {
     const wire_generator_t *plan = plan_of(c, g);
-    if (c->generator[g].phase != IDLE)
+    bool unannounced = plan->kind == GENERATOR_SOUND && !(c->sounds_due >> g & 1);
+    if (c->generator[g].phase != IDLE) {
+        if (unannounced) /* else the host has the next one ready, and sound_off would take that back */
+            emit(c, MSG_SOUND_OFF, &plan->sound, 1);
         end(c, g, GENERATOR_MARK_STOPPED);
-    c->generator[g].left = plan->kind == GENERATOR_CODE ? (uint16_t)(2 * plan->count + 1) : plan->count;
+    }
     mark(c, g, GENERATOR_MARK_START);
-    if (plan->kind == GENERATOR_SOUND && !(c->sounds_due >> g & 1))
+    if (unannounced)
         announce(c, g, c->t_us + plan->delay_us);
     if (plan->delay_us)
         set(c, g, DELAY, 0, plan->delay_us);
@@ -93,8 +112,7 @@ void generator_start(core_t *c, uint8_t g)
 static void fall(core_t *c, uint8_t g, uint8_t how)
 {
     const wire_generator_t *plan = plan_of(c, g);
-    bool light = plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN;
-    if (!light || !plan->ramp_us) {
+    if (!is_light(plan) || !plan->ramp_us) {
         end(c, g, how);
         return;
     }
@@ -129,14 +147,10 @@ void generators_halt(core_t *c)
 
 static void ramp_step(core_t *c, uint8_t g)
 {
-    const wire_generator_t *plan = plan_of(c, g);
-    uint8_t step = ++c->generator[g].step;
-    if (step == RAMP_STEPS) {
+    if (++c->generator[g].step == RAMP_STEPS)
         end(c, g, GENERATOR_MARK_END);
-        return;
-    }
-    c->level[plan->output] = (uint8_t)((uint16_t)(plan->level * (uint16_t)(RAMP_STEPS - step)) / RAMP_STEPS);
-    set(c, g, RAMP, 1, plan->ramp_us / RAMP_STEPS);
+    else
+        set(c, g, RAMP, 1, plan_of(c, g)->ramp_us / RAMP_STEPS);
 }
 
 /* Slots of a code after its sync pulse: gap, bit, gap, bit … most significant bit first; the value is in ramp_us. */
@@ -144,30 +158,25 @@ static void code_slot(core_t *c, uint8_t g)
 {
     const wire_generator_t *plan = plan_of(c, g);
     generator_run_t *run = &c->generator[g];
-    if (--run->left == 0) {
+    uint8_t slot = (uint8_t)run->begun;
+    if (slot > 2 * plan->count) {
         end(c, g, GENERATOR_MARK_END);
         return;
     }
-    uint8_t bit = (uint8_t)(run->left >> 1);
-    bool on = !(run->left & 1) ? false : (plan->ramp_us >> bit & 1);
+    run->begun++;
+    bool on = !(slot & 1) && (plan->ramp_us >> (plan->count - slot / 2) & 1);
     set(c, g, HIGH, on, plan->width_us);
 }
 
 static void after_high(core_t *c, uint8_t g)
 {
     const wire_generator_t *plan = plan_of(c, g);
-    generator_run_t *run = &c->generator[g];
     if (plan->kind == GENERATOR_CODE)
         code_slot(c, g);
-    else if (plan->kind != GENERATOR_TRAIN)
-        fall(c, g, GENERATOR_MARK_END);
-    else if (run->left == 1)
-        fall(c, g, GENERATOR_MARK_END);
-    else {
-        if (run->left)
-            run->left--;
+    else if (plan->kind == GENERATOR_TRAIN && (!plan->count || c->generator[g].begun != plan->count))
         set(c, g, LOW, 0, plan->period_us - plan->width_us);
-    }
+    else
+        fall(c, g, GENERATOR_MARK_END);
 }
 
 void generator_timer(core_t *c, uint8_t g)

@@ -91,7 +91,7 @@ static void take_back_sounds(core_t *c, uint8_t started)
 static void start_and_stop(core_t *c, const wire_state_t *state)
 {
     for (uint8_t g = 0; g < RIG_GENERATORS; g++)
-        if (state->stop >> g & 1)
+        if ((state->stop & ~state->start) >> g & 1)
             generator_stop(c, g);
     for (uint8_t g = 0; g < RIG_GENERATORS; g++)
         if (state->start >> g & 1)
@@ -256,7 +256,7 @@ static bool good_table(const table_t *t)
     for (uint8_t i = 0; i < t->generators; i++)
         if (!good_generator(&t->generator[i]))
             return false;
-    return t->states > 0;
+    return true;
 }
 
 static uint8_t table_begin(core_t *c, table_t *next, const uint8_t *f)
@@ -268,6 +268,7 @@ static uint8_t table_begin(core_t *c, table_t *next, const uint8_t *f)
     next->rules = f[5];
     next->generators = f[6];
     memset(next->state, 0, sizeof next->state);
+    memset(c->filled, 0, sizeof c->filled);
     memset(next->rule, 0, sizeof next->rule);
     memset(next->generator, 0, sizeof next->generator);
     c->staged = 0;
@@ -275,9 +276,18 @@ static uint8_t table_begin(core_t *c, table_t *next, const uint8_t *f)
     return STATUS_OK;
 }
 
+/* A state that was never sent would be one without a way out. (A rule or generator that was never sent has no kind.) */
+static bool all_states(const core_t *c, const table_t *next)
+{
+    for (uint8_t i = 0; i < next->states; i++)
+        if (!(c->filled[i >> 3] >> (i & 7) & 1))
+            return false;
+    return next->states > 0;
+}
+
 static uint8_t table_commit(core_t *c, const table_t *next)
 {
-    if (!good_table(next)) {
+    if (!all_states(c, next) || !good_table(next)) {
         c->filling = 0;
         return STATUS_BAD_TABLE;
     }
@@ -301,9 +311,10 @@ uint8_t table_command(core_t *c, uint8_t message, const uint8_t *f, uint8_t size
     if (message == MSG_TABLE_COMMIT)
         return table_commit(c, next);
     uint8_t index = *f++;
-    if (message == MSG_TABLE_STATE && index < next->states)
+    if (message == MSG_TABLE_STATE && index < next->states) {
         wire_state_read(&next->state[index], f);
-    else if (message == MSG_TABLE_RULE && index < next->rules)
+        c->filled[index >> 3] |= (uint8_t)(1u << (index & 7));
+    } else if (message == MSG_TABLE_RULE && index < next->rules)
         wire_rule_read(&next->rule[index], f);
     else if (message == MSG_TABLE_GENERATOR && index < next->generators)
         wire_generator_read(&next->generator[index], f);
