@@ -45,6 +45,7 @@ static void window_changed(core_t *c, uint8_t r, bool inside)
     run->done = 0;
     run->since_us = c->t_us;
     tell(c, r, inside ? DECISION_ENTER : DECISION_LEAVE, since_us);
+    run->peak_counts = 0;
     if (inside && rule->time_us)
         timer_set(c, (uint8_t)(TIMER_RULE + r), c->t_us + rule->time_us);
     else
@@ -121,7 +122,7 @@ void rules_moved(core_t *c)
 void rules_sampled(core_t *c, uint16_t change_counts)
 {
     for (uint8_t r = 0; r < RIG_RULES; r++)
-        if (c->rule[r].on && c->rule[r].peak_counts < change_counts)
+        if (c->rule[r].peak_counts < change_counts)
             c->rule[r].peak_counts = change_counts;
 }
 
