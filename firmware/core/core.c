@@ -94,19 +94,20 @@ static void tell_trouble(core_t *c)
     c->merged_told = merged;
 }
 
-static void flush_samples(core_t *c)
+/* Tell the samples of a batch, the last of which was taken at t_us. */
+static void flush_samples(core_t *c, uint32_t t_us)
 {
     uint8_t body[8 + 2 * RIG_BATCH], *at = body;
     const uint16_t reserve = RIG_QUEUE_BYTES / 4; /* the last quarter is for decisions */
     if (c->thinned) {
         wire_put_u32(body, c->thinned);
-        if (queue_push(&c->queue, MSG_THINNED, c->t_us, body, 4, reserve))
+        if (queue_push(&c->queue, MSG_THINNED, t_us, body, 4, reserve))
             c->thinned = 0;
     }
     at = wire_put_u32(wire_put_u32(at, c->period_us), (uint32_t)c->first_counts);
     for (uint8_t i = 0; i < c->sampled; i++)
         at = wire_put_u16(at, (uint16_t)c->offsets[i]);
-    if (c->thinned || !queue_push(&c->queue, MSG_LEVER, c->t_us, body, (uint8_t)(at - body), reserve))
+    if (c->thinned || !queue_push(&c->queue, MSG_LEVER, t_us, body, (uint8_t)(at - body), reserve))
         c->thinned += c->sampled;
     c->sampled = 0;
 }
@@ -122,18 +123,14 @@ static void take_sample(core_t *c)
     }
     if (c->sampled) {
         int32_t offset = counts - c->first_counts;
-        if (offset > INT16_MAX || offset < INT16_MIN) {
-            uint32_t t_us = c->t_us;
-            c->t_us = t_us - c->period_us;
-            flush_samples(c);
-            c->t_us = t_us;
-        }
+        if (offset > INT16_MAX || offset < INT16_MIN)
+            flush_samples(c, c->t_us - c->period_us);
     }
     if (c->sampled == 0)
         c->first_counts = counts;
     c->offsets[c->sampled++] = (int16_t)(counts - c->first_counts);
     if (c->sampled == c->batch)
-        flush_samples(c);
+        flush_samples(c, c->t_us);
     tell_trouble(c);
     timer_set(c, TIMER_SAMPLE, c->t_us + c->period_us);
 }
@@ -153,12 +150,10 @@ void core_input(core_t *c, uint32_t t_us, uint8_t levels)
     c->input_head = next;
 }
 
-static void take_input(core_t *c)
+static void look_at_inputs(core_t *c)
 {
-    c->raw_levels = c->input_ring[c->input_tail].levels;
     uint8_t levels = (uint8_t)((c->raw_levels ^ c->invert) & c->enabled);
     uint8_t changed = (uint8_t)(levels ^ c->levels);
-    c->input_tail = (uint8_t)((c->input_tail + 1) & (RIG_INPUT_RING - 1));
     if (!changed)
         return;
     c->levels = levels;
@@ -177,6 +172,26 @@ static void take_input(core_t *c)
         trial_signal(c, (uint8_t)(code + (up ? INPUT_EDGE_RISE : INPUT_EDGE_FALL)));
         trial_signal(c, (uint8_t)(code + (up ? INPUT_EDGE_HIGH : INPUT_EDGE_LOW)));
     }
+}
+
+static void take_input(core_t *c)
+{
+    c->raw_levels = c->input_ring[c->input_tail].levels;
+    c->input_tail = (uint8_t)((c->input_tail + 1) & (RIG_INPUT_RING - 1));
+    look_at_inputs(c);
+}
+
+/* Inputs are wired so from now on: a pin that is high since power-on counts at once, not from its next change. */
+static uint8_t inputs_command(core_t *c, const uint8_t *f)
+{
+    uint8_t enabled = (uint8_t)wire_get_u16(f), invert = (uint8_t)wire_get_u16(f + 2);
+    uint8_t changed = (uint8_t)((enabled ^ c->enabled) | (invert ^ c->invert));
+    if (c->locked && c->interlock < RIG_INPUTS && (changed >> c->interlock & 1))
+        return STATUS_LOCKED;
+    c->enabled = enabled;
+    c->invert = invert;
+    look_at_inputs(c);
+    return STATUS_OK;
 }
 
 /* --- step --------------------------------------------------------------------------------------------------------- */
@@ -242,8 +257,9 @@ void core_step(core_t *c, uint32_t now_us)
     do {
         while (take_next(c, now_us))
             safety_apply(c, wanted_outputs(c));
+        if (later(now_us, c->t_us))
+            c->hops = 0;
         c->t_us = now_us;
-        c->hops = 0;
         gate_aim(c);
     } while (c->gate.head != c->gate.tail && !later(c->gate.ring[c->gate.tail].t_us, now_us));
 }
@@ -252,6 +268,8 @@ void core_step(core_t *c, uint32_t now_us)
 
 void core_host_heard(core_t *c, uint32_t now_us)
 {
+    if (c->armed && !later(c->due_us[TIMER_DEADMAN], now_us))
+        core_step(c, now_us); /* it was due before this word came: too late is too late */
     if (c->armed)
         timer_set(c, TIMER_DEADMAN, now_us + c->deadman_us);
 }
@@ -262,10 +280,11 @@ static uint8_t lever_command(core_t *c, const uint8_t *f)
     uint8_t batch = f[5];
     if (period_us < 100 || period_us > 1000000UL || batch == 0 || batch > RIG_BATCH)
         return STATUS_BAD_VALUE;
+    if (c->sampled)
+        flush_samples(c, c->due_us[TIMER_SAMPLE] - c->period_us);
     c->lever_source = f[0];
     c->period_us = period_us;
     c->batch = batch;
-    c->sampled = 0;
     c->last_counts = core_lever(c);
     timer_set(c, TIMER_SAMPLE, c->t_us + period_us);
     return STATUS_OK;
@@ -277,11 +296,7 @@ static uint8_t simple_command(core_t *c, uint8_t message, const uint8_t *f)
     case MSG_SET_LEVER:
         return lever_command(c, f);
     case MSG_SET_INPUTS:
-        c->enabled = (uint8_t)wire_get_u16(f);
-        c->invert = (uint8_t)wire_get_u16(f + 2);
-        core_input(c, c->t_us, c->raw_levels); /* what is wired is looked at anew */
-        core_step(c, c->now_us);
-        return STATUS_OK;
+        return inputs_command(c, f);
     case MSG_HOST_EVENT:
         if (f[0] > 15)
             return STATUS_BAD_INDEX;
