@@ -3,6 +3,7 @@
  * A fault ends the trial, makes every output safe in the same step and takes the arming away. Only the host's `arm`
  * brings it back. Nothing else in the core writes active_outputs. */
 #include "core.h"
+#include <string.h>
 
 static uint32_t hard_cap_us(uint8_t output)
 {
@@ -29,13 +30,27 @@ void safety_fault(core_t *c, uint8_t fault, uint16_t detail)
 
 /* --- ceilings and duty -------------------------------------------------------------------------------------------- */
 
+static uint32_t duty_spent(const limit_t *l)
+{
+    uint32_t sum_us = 0;
+    for (uint8_t i = 0; i <= RIG_DUTY_BINS; i++)
+        sum_us += l->bins[i];
+    return sum_us;
+}
+
+static uint32_t duty_left(const limit_t *l)
+{
+    uint32_t spent_us = duty_spent(l);
+    return spent_us >= l->max_duty_us ? 0 : l->max_duty_us - spent_us;
+}
+
 /* Book on-time into the duty window's parts up to t. The window is watched as one part more than it has, so what is
  * counted is never less than the on-time within any stretch of the window's length. */
 static void book(limit_t *l, uint32_t t_us, bool on)
 {
     if (!l->bin_us)
         return;
-    while (t_us - l->bin_start_us >= l->bin_us) {
+    while (t_us - l->bin_start_us >= l->bin_us && (on || duty_spent(l))) {
         uint32_t end_us = l->bin_start_us + l->bin_us;
         if (on) {
             l->bins[l->bin] += end_us - l->counted_us;
@@ -44,24 +59,13 @@ static void book(limit_t *l, uint32_t t_us, bool on)
         l->bin = l->bin == RIG_DUTY_BINS ? 0 : (uint8_t)(l->bin + 1);
         l->bins[l->bin] = 0;
         l->bin_start_us = end_us;
-        if (!on && t_us - end_us > l->bin_us << (RIG_DUTY_SHIFT + 1)) { /* long idle: the window is empty */
-            for (uint8_t i = 0; i <= RIG_DUTY_BINS; i++)
-                l->bins[i] = 0;
-            l->bin_start_us = t_us;
-        }
     }
+    if (!on && !duty_spent(l))
+        l->bin_start_us = t_us; /* with nothing in the window, its parts are counted from here */
     if (on) {
         l->bins[l->bin] += t_us - l->counted_us;
         l->counted_us = t_us;
     }
-}
-
-static uint32_t duty_left(const limit_t *l)
-{
-    uint32_t sum_us = 0;
-    for (uint8_t i = 0; i <= RIG_DUTY_BINS; i++)
-        sum_us += l->bins[i];
-    return sum_us >= l->max_duty_us ? 0 : l->max_duty_us - sum_us;
 }
 
 /* An output that is on may stay on for so long; 0 where it must go off. Sets `fault` to the reason. */
@@ -87,11 +91,26 @@ static void watch(core_t *c, uint8_t o)
         safety_fault(c, fault, o);
 }
 
+/* What is off for the whole window is forgotten before the clock comes round and makes it look recent. */
+static void forget(core_t *c, uint8_t o)
+{
+    limit_t *l = &c->limit[o];
+    uint32_t empty_us = l->counted_us + (RIG_DUTY_BINS + 1) * l->bin_us;
+    timer_clear(c, (uint8_t)(TIMER_LIMIT + o));
+    if (l->bin_us && later(empty_us, c->t_us))
+        timer_set(c, (uint8_t)(TIMER_LIMIT + o), empty_us);
+    else
+        memset(l->bins, 0, sizeof l->bins);
+}
+
 void safety_limit_timer(core_t *c, uint8_t o)
 {
-    if (!(c->active_outputs >> o & 1))
+    limit_t *l = &c->limit[o];
+    if (!(c->active_outputs >> o & 1)) {
+        forget(c, o);
         return;
-    book(&c->limit[o], c->t_us, true);
+    }
+    book(l, c->t_us, true);
     watch(c, o);
 }
 
@@ -103,7 +122,7 @@ static void switch_output(core_t *c, uint8_t o, bool on)
         l->on_since_us = l->counted_us = c->t_us;
         watch(c, o);
     } else {
-        timer_clear(c, (uint8_t)(TIMER_LIMIT + o));
+        forget(c, o);
     }
 }
 
@@ -146,7 +165,7 @@ static uint8_t set_output(core_t *c, const uint8_t *f)
     if (window_us && (window_us < 8000 || duty_us == 0 || duty_us > window_us))
         return STATUS_BAD_VALUE;
     limit_t *l = &c->limit[o];
-    *l = (limit_t){.max_on_us = max_on_us, .bin_us = window_us >> RIG_DUTY_SHIFT, .max_duty_us = duty_us};
+    *l = (limit_t){.max_on_us = max_on_us, .bin_us = (window_us + RIG_DUTY_BINS - 1) >> RIG_DUTY_SHIFT, .max_duty_us = duty_us};
     l->bin_start_us = c->t_us;
     uint16_t bit = (uint16_t)(1u << o);
     c->safe_levels = (uint16_t)(f[1] ? c->safe_levels | bit : c->safe_levels & ~bit);
