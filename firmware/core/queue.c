@@ -62,7 +62,7 @@ static bool state_the_loss(queue_t *q, uint32_t board_us, uint8_t size)
 
 bool queue_push(queue_t *q, uint8_t message, uint32_t board_us, const uint8_t *body, uint8_t size, uint16_t keep_free)
 {
-    if (keep_free && (q->losing || queue_free(q) < (uint16_t)(HEAD_BYTES + size + keep_free)))
+    if (keep_free && queue_free(q) < (uint16_t)(HEAD_BYTES + size + keep_free))
         return false; /* a sample: the caller counts it as thinned */
     if (q->losing && !state_the_loss(q, board_us, size)) {
         q->next++;
