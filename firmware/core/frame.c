@@ -41,8 +41,8 @@ static uint8_t uncobs(uint8_t *bytes, uint8_t size)
 {
     uint8_t to = 0, from = 0;
     while (from < size) {
-        uint8_t end = (uint8_t)(from + bytes[from]);
-        if (end > size || bytes[from] == 0)
+        uint8_t code = bytes[from], end = (uint8_t)(from + code);
+        if (code == 0 || code > size - from)
             return 0;
         for (from++; from < end; from++)
             bytes[to++] = bytes[from];
