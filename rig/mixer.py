@@ -57,9 +57,7 @@ class Ring:
         self._read = 0  # moved by the reader only
         self.lost = 0
 
-    def put(  # noqa: PLR0917 (a record packed into a tuple would be made anew at each call)
-        self, kind: int, token: int, host_ns: int, error_ns: int, asked_ns: int, value: int
-    ) -> None:
+    def put(self, kind: int, token: int, host_ns: int, error_ns: int, asked_ns: int, value: int) -> None:
         """Writer: store one record; the counter moves last, so that the reader never sees half a
         record.
         """

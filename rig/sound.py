@@ -21,8 +21,7 @@ from typing import Any
 from rig.dacclock import DacClock
 from rig.errors import ConfigError, did_you_mean
 from rig.mixer import Heard, Mixer, Record
-from rig.sound_config import SoundSettings
-from rig.sound_events import Body, Kind, SoundEvent, find_device
+from rig.sound_events import Body, Kind, SoundEvent, SoundSettings, find_device
 from rig.sounds import Sound, with_sync
 
 SETTLE_TIMEOUT_S = 5.0
@@ -81,7 +80,9 @@ class SoundEngine:
         """Lay the sounds out for the device; ConfigError for one made at another sample rate."""
         for name, sound in sounds.items():
             if sound.rate_hz != settings.rate_hz:
-                raise ConfigError(f'sound "{name}" was made at {sound.rate_hz} Hz; sound.rate_hz is {settings.rate_hz}')
+                raise ConfigError(
+                    f'sound "{name}" was made at {sound.rate_hz} Hz; sound.sample_rate_hz is {settings.rate_hz}'
+                )
         self.settings = settings
         self.body = settings.without_device
         self.warning = ""  # one line to be shown as long as it is not empty
@@ -172,7 +173,7 @@ class SoundEngine:
         played_hz = float(self._stream.samplerate)
         if abs(played_hz - s.rate_hz) > 1e-3 * s.rate_hz:
             self.close()
-            raise ConfigError(f'sound.rate_hz: "{s.device}" plays {played_hz:g}, not {s.rate_hz}')
+            raise ConfigError(f'sound.sample_rate_hz: "{s.device}" plays {played_hz:g}, not {s.rate_hz}')
         self.latency_ns = round(float(self._stream.latency) * 1e9)
 
     def _warm_up(self) -> None:

@@ -1,4 +1,4 @@
-"""What the sound engine tells: its events, what stands in for it, and which device fits a name.
+"""What the sound engine is asked for and what it tells: settings, events, the choice of a device.
 
 Floor 0: plain records and one choice from a list. Nothing here plays or opens anything.
 """
@@ -6,17 +6,19 @@ Floor 0: plain records and one choice from a list. Nothing here plays or opens a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from rig import config
 from rig.errors import ConfigError, did_you_mean
 
 
 class Body(StrEnum):
-    """What makes the sound. ``STOP`` asks the session to end."""
+    """What makes the sound; the words of ``sound.fallback``. STOP: the session is to end."""
 
     DEVICE = "device"
-    TONE_PIN = "tone_pin"
+    TONE_PIN = "tone"
     SILENT = "silent"
     STOP = "stop"
 
@@ -53,6 +55,56 @@ class SoundEvent(NamedTuple):
     value: int = 0
     scheduled: bool = False
     note: str = ""
+
+
+@dataclass(frozen=True)
+class SoundSettings:
+    """The stream asked for. ``device`` None: none wanted. ``latency_ms`` None: the device's least.
+
+    ``delay_us`` ± ``delay_error_us``: the constant from PortAudio's converter time to the jack, as a
+    sync pulse measured it. ``without_device``: what stands in when it is absent or lost.
+    """
+
+    device: str | None = None
+    rate_hz: int = 48_000
+    block_samples: int = 128
+    latency_ms: float | None = None
+    without_device: Body = Body.SILENT
+    sync_ms: float = 5.0  # 0: no sync pulse, one channel
+    release_ms: float = 5.0
+    delay_us: float = 0.0
+    delay_error_us: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no device can do."""
+        if not 8_000 <= self.rate_hz <= 768_000:
+            raise ConfigError(f"sound.sample_rate_hz: {self.rate_hz} is not between 8000 and 768000")
+        if not 1 <= self.block_samples <= 8192:
+            raise ConfigError(f"sound.block_samples: {self.block_samples} is not in 1–8192")
+        if self.without_device == Body.DEVICE:
+            raise ConfigError("sound.fallback: must be tone, silent or stop")
+
+    @property
+    def channels(self) -> int:
+        """Two with a sync pulse, one without."""
+        return 2 if self.sync_ms > 0 else 1
+
+    @classmethod
+    def of(cls, sound: config.Sound) -> SoundSettings:
+        """The settings that the ``sound`` section of a configuration asks for."""
+        stand_in = Body(sound.fallback)
+        if sound.device is None or sound.device == Body.TONE_PIN:
+            stand_in = Body.TONE_PIN if sound.device else Body.SILENT
+            return cls(None, sound.sample_rate_hz, without_device=stand_in)
+        return cls(
+            device=sound.device,
+            rate_hz=sound.sample_rate_hz,
+            block_samples=sound.block_samples,
+            without_device=stand_in,
+            sync_ms=sound.sync_ms,
+            delay_us=sound.delay_us,
+            delay_error_us=sound.delay_error_us,
+        )
 
 
 def find_device(name: str, devices: Sequence[Mapping[str, Any]], channels: int) -> int:

@@ -12,13 +12,13 @@ that of its plateau, a noise's and a recording's is the long-term RMS, a click's
 
 from __future__ import annotations
 
-import io
-import wave
+import struct
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rig import task
 from rig.errors import ConfigError
 from rig.loudness import LevelCalibration
 
@@ -63,7 +63,7 @@ class Click(_Asked):
 
 @dataclass(frozen=True, kw_only=True)
 class Recording(_Asked):
-    """A PCM WAV file's bytes (16, 24 or 32 bit); of several channels the first is used."""
+    """A WAV file's bytes (PCM of 16, 24 or 32 bits); of several channels the first is used."""
 
     wav: bytes
     ramp_ms: float = 0.0
@@ -105,6 +105,20 @@ def make(asked: Asked, rate_hz: int, calibration: LevelCalibration | None = None
     _refuse_clipping(asked, scaled)
     hz = asked.tone_hz if isinstance(asked, Tone) else None
     return Sound(scaled.astype(np.float32), rate_hz, hz, asked.level_db)
+
+
+def of_task(generator: task.Tone | task.Noise, rate_hz: int, calibration: LevelCalibration | None = None) -> Sound:
+    """The sound that a protocol's generator asks for. White noise is as wide as the calibration."""
+    length_ms, level_db = generator.duration.us / 1000, generator.level.db
+    if isinstance(generator, task.Tone):
+        tone = Tone(tone_hz=generator.frequency.hz, length_ms=length_ms, level_db=level_db)
+        return make(tone, rate_hz, calibration)
+    if calibration is None:
+        raise ConfigError("noise: its level needs a calibration; run: rig sound calibrate")
+    low_hz, high_hz = calibration.range_hz
+    high_hz = min(high_hz, 0.49 * rate_hz)
+    noise = Noise(low_hz=low_hz, high_hz=high_hz, length_ms=length_ms, level_db=level_db)
+    return make(noise, rate_hz, calibration)
 
 
 def ramped(plain: Wave, ramp_samples: int) -> Wave:
@@ -183,21 +197,31 @@ def _click(asked: Click, rate_hz: int) -> Wave:
 
 
 def _recording(asked: Recording, rate_hz: int) -> Wave:
-    try:
-        with wave.open(io.BytesIO(asked.wav)) as file:
-            width, channels, file_hz = file.getsampwidth(), file.getnchannels(), file.getframerate()
-            raw = np.frombuffer(file.readframes(file.getnframes()), dtype=np.uint8)
-    except (wave.Error, EOFError) as fault:
-        raise ConfigError(f"recording: not a PCM WAV file ({fault}); save it as 16-bit PCM") from None
+    width, channels, file_hz, raw = _riff(asked.wav)
     if file_hz != rate_hz:
         raise ConfigError(f"recording: made at {file_hz} Hz, the rig plays {rate_hz}; resample the file first")
-    if width not in (2, 3, 4):
-        raise ConfigError(f"recording: {8 * width}-bit samples; save it as 16-, 24- or 32-bit PCM")
     whole = raw[: len(raw) // (width * channels) * width * channels].reshape(-1, channels, width)[:, 0]
     _count(1000 * len(whole) / rate_hz, rate_hz, "recording")
     widened = np.zeros((len(whole), 4), dtype=np.uint8)
     widened[:, 4 - width :] = whole  # left-justified little endian: every width becomes 32 bits
     return widened.view("<i4")[:, 0].astype(np.float64) / 2.0**31
+
+
+def _riff(wav: bytes) -> tuple[int, int, int, NDArray[np.uint8]]:
+    """Bytes a sample, channels, sample rate and data of a PCM WAV; ConfigError for anything else."""
+    found: dict[bytes, bytes] = {}
+    at = 12
+    while wav[:4] == b"RIFF" and wav[8:12] == b"WAVE" and at + 8 <= len(wav):
+        name, size = struct.unpack_from("<4sI", wav, at)
+        found.setdefault(name, wav[at + 8 : at + 8 + size])
+        at += 8 + size + size % 2  # chunks begin at even places
+    if len(found.get(b"fmt ", b"")) < 16 or b"data" not in found:
+        raise ConfigError("recording: not a WAV file; save it as 16-bit PCM WAV")
+    form, channels, file_hz, _, _, bits = struct.unpack_from("<HHIIHH", found[b"fmt "])
+    extensible = form == 0xFFFE and found[b"fmt "][24:26] == b"\x01\x00"
+    if not (form == 1 or extensible) or bits not in (16, 24, 32) or channels < 1:
+        raise ConfigError(f"recording: format {form}, {bits} bits; save it as 16-bit PCM WAV")
+    return bits // 8, channels, file_hz, np.frombuffer(found[b"data"], dtype=np.uint8)
 
 
 def _spectrum_level_db(asked: Asked, plain: Wave, rate_hz: int, calibration: LevelCalibration) -> float:
