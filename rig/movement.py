@@ -33,6 +33,9 @@ PUBLISHED_V_PER_MS = 0.0007
 LONGEST_FACTOR = 1000
 """The largest up- or down-sampling factor `to_1khz` approaches an odd rate with."""
 
+SAME_INSTANT_SAMPLES = 1e-4
+"""An event within 0.1 µs of a sample is on it: clocks added and subtracted leave rounding."""
+
 SMALL_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47)
 
 LOWPASS_PAD = 16
@@ -140,8 +143,7 @@ def held_at_1khz(edge_s: ArrayLike, edge_mm: ArrayLike, start_s: float, stop_s: 
     if when_s.size == 0 or when_s.shape != where_mm.shape or np.any(np.diff(when_s) < 0):
         raise RecordError("lever edges: give ascending times with a position each, at least one")
     n_samples = max(0, round((stop_s - start_s) * SAMPLE_HZ))
-    # The microsecond keeps an edge on a sample's own instant from falling to the next sample.
-    first = np.ceil((when_s - start_s) * SAMPLE_HZ - 1e-3).clip(0, n_samples).astype(np.int64)
+    first = np.ceil((when_s - start_s) * SAMPLE_HZ - SAME_INSTANT_SAMPLES).clip(0, n_samples).astype(np.int64)
     first[0] = 0
     return np.repeat(where_mm, np.diff(first, append=n_samples))
 

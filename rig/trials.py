@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rig.errors import RecordError
-from rig.movement import SAMPLE_HZ, Flags, Floats, Movements, Samples
+from rig.movement import SAME_INSTANT_SAMPLES, SAMPLE_HZ, Flags, Floats, Movements, Samples
 from rig.trajectory import amplitude_mm, peak_speed_mm_per_s, rise_s
 
 RESPONSE_WINDOW_S = 10.0
@@ -21,9 +21,6 @@ RESPONSE_WINDOW_S = 10.0
 
 STILL_SAMPLES = 100
 """A cued trial has the lever at rest for 100 ms before the cue [CR] [WR]."""
-
-SAME_INSTANT_SAMPLES = 1e-3
-"""An event within a microsecond of a sample is on it: clocks added and taken leave rounding."""
 
 
 # ---- what comes in -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
@@ -354,7 +354,9 @@ def test_edges_hold_until_the_next_edge() -> None:
     assert held_at_1khz([0.1, 9.0], [1.0, 2.0], 0.0, 0.002).tolist() == [1.0, 1.0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=200, deadline=None)
+@example(when_us=[0, 1], start_ms=0)  # a microsecond late is late: the board counts in microseconds
+@example(when_us=[0, 4000, 6001], start_ms=3)
 @given(
     when_us=st.lists(st.integers(0, 50_000), min_size=1, max_size=30).map(sorted),
     start_ms=st.integers(0, 30),
