@@ -86,6 +86,21 @@ class Board:
                         self._take_hello(payload)
         return self.hello
 
+    def begin_anew(self) -> Hello:
+        """Have the board start over, unless it has just done so. What it had not sent yet is gone."""
+        hello = self.connect()
+        if hello.next_command == 0 and hello.oldest_event == 0:
+            return hello
+        boot, deadline_ns = hello.boot, self.link.now_ns() + GIVE_UP_NS
+        self.link.write(wire.frame(wire.encode("restart", {}, hello.next_command)))
+        while hello.boot == boot:
+            if self.link.now_ns() > deadline_ns:
+                raise BoardError("the board does not restart: press its reset button")
+            self.link.read(50_000_000)
+            hello = self.connect()
+        self._splitter = wire.FrameSplitter()
+        return hello
+
     def _take_hello(self, payload: bytes) -> None:
         fields = wire.decode(payload).fields
         hello = Hello(**{name: int(value) for name, value in fields.items() if isinstance(value, int)})

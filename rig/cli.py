@@ -42,8 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     door.arguments(own)
+    words = getattr(door, "attach_bounds", list)(arguments[1:])
     try:
-        return int(door.run(own.parse_args(arguments[1:])) or 0)
+        return int(door.run(own.parse_args(words)) or 0)
     except RigError as error:
         print(f"rig: {error}", file=sys.stderr)
         return 1

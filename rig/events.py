@@ -5,6 +5,7 @@ May not: open files (that is the journal) or know where bytes came from.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -77,9 +78,10 @@ def _name_of(names: list[str], index: int) -> str:
     return names[index] if index < len(names) else str(index)
 
 
-def roles(mask: int, names: tuple[str, ...]) -> list[str]:
+@functools.lru_cache(maxsize=1024)
+def roles(mask: int, names: tuple[str, ...]) -> tuple[str, ...]:
     """The names of the bits set in a mask of inputs or outputs."""
-    return [name for i, name in enumerate(names) if mask >> i & 1]
+    return tuple(name for i, name in enumerate(names) if mask >> i & 1)
 
 
 def cause_name(code: int, trial: TrialNames) -> str:

@@ -16,8 +16,7 @@ from typing import Any
 from rig import events
 from rig.errors import RecordError
 from rig.events import Kind
-from rig.journal import Damage, read_journal
-from rig.verify import Entry
+from rig.journal import Damage, Record, read_journal
 
 JOURNAL = "journal"
 NEEDED_BYTES = 200_000_000  # a long session with video-rate events is a quarter of it
@@ -62,14 +61,13 @@ def journal_path(session: Path) -> Path:
     return path
 
 
-def read_entries(session: Path) -> tuple[list[Entry], list[Damage]]:
+def read_entries(session: Path) -> tuple[list[Record], list[Damage]]:
     """Every readable record of a session, and what was found damaged."""
-    damage: list[Damage] = []
-    entries = [Entry(*record) for record in read_journal(journal_path(session), damage=damage)]
-    return entries, damage
+    journal = read_journal(journal_path(session))
+    return list(journal), list(journal.damage)
 
 
-def manifest_of(entries: list[Entry]) -> dict[str, Any]:
+def manifest_of(entries: list[Record]) -> dict[str, Any]:
     """The manifest of a session. Raises RecordError where it is missing."""
     for entry in entries:
         if entry.kind == Kind.MANIFEST:
@@ -77,13 +75,13 @@ def manifest_of(entries: list[Entry]) -> dict[str, Any]:
     raise RecordError("the journal holds no manifest: run `rig verify` on it")
 
 
-def summary_of(entries: list[Entry]) -> dict[str, Any] | None:
+def summary_of(entries: list[Record]) -> dict[str, Any] | None:
     """The summary of a session, or None where it was interrupted."""
     found = [entry.payload for entry in entries if entry.kind == Kind.SUMMARY]
     return events.read_json(found[-1]) if found else None
 
 
-def events_of(entries: list[Entry]) -> Iterator[events.Event]:
+def events_of(entries: list[Record]) -> Iterator[events.Event]:
     """The events of a session, with names."""
     return events.read_events((entry.kind, entry.host_ns, entry.payload) for entry in entries)
 

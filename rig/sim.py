@@ -50,9 +50,7 @@ class World:
         self._settings = settings
         self._outputs = 0
         self._tone_hz = 0
-        self._pending: list[tuple[int, int, bool]] = []  # (time, input bit, level) caused by outputs
-        self._heard: list[tuple[int, int]] = []  # (time it reaches the ear, tone_hz)
-        self._licks: list[tuple[int, bool]] = []
+        self._pending: list[tuple[int, int, bool]] = []  # (time, input bit, level) to come
         self._level = _CLOSED
         self._frame = 0
 
@@ -67,36 +65,34 @@ class World:
         return (t_us & (WRAP - 1)).astype(np.uint32), steps.astype(np.int8)
 
     def inputs(self, start_us: int, end_us: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Input levels ahead: ``(times, levels)``, one row for every change."""
-        changes = [change for change in self._pending if start_us < change[0] <= end_us]
-        changes += self._frames(start_us, end_us)
+        """Input levels ahead: ``(times, levels)``, in order of time."""
         for lick_us in self.animal.licks_us(start_us, end_us):
-            self._licks += [(lick_us, True), (lick_us + LICK_US, False)]
-        changes += [(t, _LICK, on) for t, on in self._licks if start_us < t <= end_us]
-        self._licks = [lick for lick in self._licks if lick[0] > start_us]
-        changes.sort(key=lambda change: change[0])
-        times: list[int] = []
-        levels: list[int] = []
-        level = self._level
-        for t, bit, on in changes:
-            level = level | bit if on else level & ~bit
-            if times and times[-1] == t & (WRAP - 1):
-                levels[-1] = level
-            else:
-                times.append(t & (WRAP - 1))
-                levels.append(level)
-        return np.array(times, np.uint32), np.array(levels, np.uint8)
+            self._pending += [(lick_us, _LICK, True), (lick_us + LICK_US, _LICK, False)]
+        self._pending = [change for change in self._pending if change[0] > start_us]
+        frame_us, frame_on = self._frames(start_us, end_us)
+        mine = [change for change in self._pending if change[0] <= end_us]
+        t_us = np.concatenate([frame_us, np.array([t for t, _, _ in mine], np.int64)])
+        bits = np.concatenate([np.full(len(frame_us), _FRAME), np.array([bit for _, bit, _ in mine], np.int64)])
+        on = np.concatenate([frame_on, np.array([up for _, _, up in mine], bool)])
+        order = np.argsort(t_us, kind="stable")
+        t_us, bits, on = t_us[order], bits[order], on[order]
+        levels = np.full(len(t_us), self._level)
+        for bit in (_FRAME, _LICK, _BACK):
+            last = np.maximum.accumulate(np.where(bits == bit, np.arange(len(t_us)), -1))
+            now = np.where(last >= 0, on[last], bool(self._level & bit)) if len(last) else on
+            levels = np.where(now, levels | bit, levels & ~bit)
+        return (t_us & (WRAP - 1)).astype(np.uint32), levels.astype(np.uint8)
 
-    def _frames(self, start_us: int, end_us: int) -> list[tuple[int, int, bool]]:
+    def _frames(self, start_us: int, end_us: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Edges of the microscope's frame clock."""
         if not self._settings.frame_hz:
-            return []
+            return np.empty(0, np.int64), np.empty(0, bool)
         period_us = 1e6 / self._settings.frame_hz
-        first, last = int((start_us - START_US) / period_us), int((end_us - START_US) / period_us) + 1
-        found = []
-        for n in range(max(first, 1), last + 1):
-            rise_us = START_US + round(n * period_us)
-            found += [(t, _FRAME, on) for t, on in ((rise_us, True), (rise_us + FRAME_US, False))]
-        return [change for change in found if start_us < change[0] <= end_us]
+        first, last = int((start_us - START_US) / period_us), int((end_us - START_US) / period_us)
+        rise_us = START_US + np.rint(np.arange(max(first, 1), last + 1) * period_us).astype(np.int64)
+        t_us = np.stack([rise_us, rise_us + FRAME_US], axis=1).ravel()
+        ahead = (t_us > start_us) & (t_us <= end_us)
+        return t_us[ahead], np.resize([True, False], len(t_us))[ahead]
 
     def passed(self, level: int) -> None:
         """The board has seen this input level last."""
@@ -109,7 +105,6 @@ class World:
         again = False
         if changed & _LASER:
             back_us = t_us + self._settings.laser_latency_us
-            self._pending = [p for p in self._pending if p[0] >= t_us - HORIZON_US]
             self._pending.append((back_us, _BACK, bool(outputs & _LASER)))
             again = True
         if changed & outputs & _VALVE:
@@ -214,7 +209,7 @@ class SimLink:
         while self._arrivals and self._arrivals[0][0] <= self.t_us:
             _, data = self._arrivals.pop(0)
             self._lib.host_receive(self._host, data, len(data))
-            answered = True
+            answered = bool(self._lib.host_owes(self._host))
         return answered
 
     def _pace(self) -> None:

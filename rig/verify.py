@@ -22,6 +22,7 @@ from rig.clock import Unwrapper
 from rig.config import from_plain
 from rig.errors import BoardError, RigError
 from rig.events import Kind
+from rig.journal import Record
 from rig.machine import Machine
 from rig.protocol import load_source
 from rig.setup import RigBench, limits_of
@@ -38,15 +39,6 @@ SLICE_US = 50_000
 QUIET_US = 200_000
 
 
-class Entry(NamedTuple):
-    """A journal record with its place."""
-
-    kind: int
-    host_ns: int
-    payload: bytes
-    offset: int
-
-
 @dataclass
 class Report:
     """What was found. ``faults`` empty: the record is whole and every decision re-executes."""
@@ -55,6 +47,7 @@ class Report:
     decisions: int = 0
     faults: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
+    manifest: dict[str, Any] | None = None
 
     @property
     def good(self) -> bool:
@@ -69,7 +62,7 @@ class _Told(NamedTuple):
     offset: int
 
 
-def verify(entries: Sequence[Entry], damage: Sequence[str] = ()) -> Report:
+def verify(entries: Sequence[Record], damage: Sequence[str] = ()) -> Report:
     """Check a record.
 
     Args:
@@ -81,6 +74,7 @@ def verify(entries: Sequence[Entry], damage: Sequence[str] = ()) -> Report:
     if manifest is None:
         report.faults.append("the manifest is missing: this is not a session's journal, or its first record is lost")
         return report
+    report.manifest = manifest
     _check_manifest(manifest, report)
     told = _told(entries, report)
     report.events = len(told)
@@ -101,7 +95,7 @@ def _check_manifest(manifest: dict[str, Any], report: Report) -> None:
         )
 
 
-def _told(entries: Sequence[Entry], report: Report) -> list[_Told]:
+def _told(entries: Sequence[Record], report: Report) -> list[_Told]:
     """Events in order, their numbers checked: each once, none missing but those a `lost` event names."""
     unwrap, told = Unwrapper(), list[_Told]()
     expected: int | None = None
@@ -200,7 +194,7 @@ class _Inputs:
         return np.array(times, np.int64), np.array(steps, np.int64)
 
 
-def _gather(entries: Sequence[Entry], told: Sequence[_Told]) -> tuple[_Inputs, list[tuple[int, bytes]], list[int]]:
+def _gather(entries: Sequence[Record], told: Sequence[_Told]) -> tuple[_Inputs, list[tuple[int, bytes]], list[int]]:
     """Pin inputs, commands with the time they were applied, and times of dead-man faults."""
     sent = deque(e.payload for e in entries if e.kind == Kind.COMMAND)
     inputs, applied, deadman_us = _Inputs(), list[tuple[int, bytes]](), list[int]()
@@ -231,7 +225,7 @@ def _gather(entries: Sequence[Entry], told: Sequence[_Told]) -> tuple[_Inputs, l
     return inputs, applied, deadman_us
 
 
-def _re_execute(entries: Sequence[Entry], told: Sequence[_Told], report: Report) -> None:
+def _re_execute(entries: Sequence[Record], told: Sequence[_Told], report: Report) -> None:
     if told[0].payload[0] != _NUMBER["boot"]:
         report.remarks.append("the record begins after the board did: its decisions cannot be re-executed")
         return
@@ -323,7 +317,7 @@ def _words(payload: bytes) -> str:
 # --- the protocol -----------------------------------------------------------------------------------------------------
 
 
-def _re_make(entries: Sequence[Entry], told: Sequence[_Told], manifest: dict[str, Any], report: Report) -> None:
+def _re_make(entries: Sequence[Record], told: Sequence[_Told], manifest: dict[str, Any], report: Report) -> None:
     """Does the protocol in the record, from its seed and the outcomes, make the tables that the board was given?"""
     try:
         experiment = load_source(manifest["protocol"]["source"], Path(manifest["protocol"]["file"]))
@@ -347,7 +341,7 @@ def _re_make(entries: Sequence[Entry], told: Sequence[_Told], manifest: dict[str
         report.faults.append(f"the protocol in the record cannot be made again: {error}")
 
 
-def _trial_notes(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
+def _trial_notes(entries: Sequence[Record]) -> Iterator[dict[str, Any]]:
     for entry in entries:
         if entry.kind == Kind.NOTE:
             found = events.read_json(entry.payload)

@@ -245,6 +245,7 @@ MESSAGES = (
     _command("table_commit", 0x1B, "", "It is whole: check it, and start it when the present trial ends."),
     _command("host_event", 0x1C, "code:u8", "Something the host knows, as a cause of transitions."),
     _command("zero_lever", 0x1D, "", "Where the lever is now is zero."),
+    _command("restart", 0x1E, "", "Begin life anew, as after power-on: everything off, nothing remembered."),
     _event("boot", 0x80, "boot:u16 reason:u8", "The board started."),
     _event("trial_begin", 0x81, "trial:u32 gap_us:u32", "A trial's table was switched in, so long after the last."),
     _event("state", 0x82, "state:u8 cause:u8 late_us:u16", "A state was entered; board_us is the nominal entry."),

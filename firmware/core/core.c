@@ -305,6 +305,12 @@ static uint8_t simple_command(core_t *c, uint8_t message, const uint8_t *f)
     case MSG_ZERO_LEVER:
         lever_zero(c);
         return STATUS_OK;
+    case MSG_RESTART:
+        if (c->running)
+            trial_end(c, END_REASON_STOPPED);
+        c->armed = 0;
+        c->restart = 1;
+        return STATUS_OK;
     case MSG_STOP:
         c->last_trial = 1;
         if (!f[0] && c->running)
@@ -319,7 +325,7 @@ static uint8_t fields_size(uint8_t message)
 {
     static const uint8_t sizes[] = {LEN_SET_OUTPUT,  LEN_SET_LEVER,   LEN_SET_SAFETY, LEN_SET_INPUTS,  LEN_LOCK,
                                     LEN_ARM,         LEN_STOP,        LEN_TABLE_BEGIN, LEN_TABLE_STATE, LEN_TABLE_RULE,
-                                    LEN_TABLE_GENERATOR, LEN_TABLE_COMMIT, LEN_HOST_EVENT, LEN_ZERO_LEVER};
+                                    LEN_TABLE_GENERATOR, LEN_TABLE_COMMIT, LEN_HOST_EVENT, LEN_ZERO_LEVER, LEN_RESTART};
     uint8_t index = (uint8_t)(message - MSG_SET_OUTPUT);
     return index < sizeof sizes ? sizes[index] : 0xFF;
 }

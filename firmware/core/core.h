@@ -106,6 +106,7 @@ typedef struct {
     uint32_t deadman_us;
     queue_t queue;
     uint16_t boot;
+    uint8_t restart; /* the body must start over, as after power-on */
     uint8_t news; /* something a host would want at once was told; a body may clear it */
 } core_t;
 

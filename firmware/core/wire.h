@@ -27,7 +27,7 @@ static inline uint8_t *wire_put_u32(uint8_t *b, uint32_t v)
 #define WIRE_MAX_PAYLOAD 64
 #define WIRE_WHEN_PER_STATE 6
 #define WIRE_MAX_TIMER_US 1073741824UL
-#define WIRE_HASH 0x811d9063UL
+#define WIRE_HASH 0x8d1b5554UL
 #define ON_RULE 0x10
 #define ON_INPUT 0x20
 #define ON_HOST 0x40
@@ -131,6 +131,7 @@ static inline uint8_t *wire_put_u32(uint8_t *b, uint32_t v)
 #define MSG_TABLE_COMMIT 0x1b
 #define MSG_HOST_EVENT 0x1c
 #define MSG_ZERO_LEVER 0x1d
+#define MSG_RESTART 0x1e
 #define MSG_BOOT 0x80
 #define MSG_TRIAL_BEGIN 0x81
 #define MSG_STATE 0x82
@@ -165,6 +166,7 @@ static inline uint8_t *wire_put_u32(uint8_t *b, uint32_t v)
 #define LEN_TABLE_COMMIT 0
 #define LEN_HOST_EVENT 1
 #define LEN_ZERO_LEVER 0
+#define LEN_RESTART 0
 
 typedef struct {
     uint16_t outputs;

@@ -108,7 +108,7 @@ def _changes(said: list[str]) -> dict[str, str]:
 def _session(
     args: argparse.Namespace, config: Config, experiment: Protocol, values: Values, seed: int, board: Board
 ) -> Summary:
-    hello = board.connect()
+    hello = board.begin_anew()
     bench, limits = RigBench.of(config, args.config), limits_of(config, hello._asdict())
     _try_first_trial(experiment, values, bench, limits, seed)
     began = datetime.now(UTC)

@@ -58,10 +58,29 @@ uint32_t host_inputs_left(const host_t *h)
     return h->inputs - h->input;
 }
 
+/* The world outside goes on as it was: only the machine and its link begin again. */
+static void restart(host_t *h)
+{
+    uint8_t levels = h->core.raw_levels;
+    link_board_t board = h->link.board;
+    core_init(&h->core, h->now_us, (uint16_t)(h->core.boot + 1), 1);
+    link_init(&h->link, board);
+    h->out_at = h->out_used = 0;
+    core_input(&h->core, h->now_us, levels);
+    core_step(&h->core, h->now_us);
+}
+
 void host_receive(host_t *h, const uint8_t *bytes, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++)
         link_receive(&h->link, &h->core, bytes[i], h->now_us);
+    if (h->core.restart)
+        restart(h);
+}
+
+uint8_t host_owes(const host_t *h)
+{
+    return h->link.pong_owed || h->link.hello_owed || h->link.command_ack_owed;
 }
 
 uint32_t host_send(host_t *h, uint8_t *bytes, uint32_t room)

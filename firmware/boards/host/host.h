@@ -25,6 +25,7 @@ uint32_t host_inputs_left(const host_t *h);
 
 /* Bytes from the host, all arriving now. */
 void host_receive(host_t *h, const uint8_t *bytes, uint32_t n);
+uint8_t host_owes(const host_t *h); /* is there an answer the host waits for? */
 /* Bytes for the host; at most `room`. */
 uint32_t host_send(host_t *h, uint8_t *bytes, uint32_t room);
 

@@ -1,0 +1,53 @@
+# `make run` runs a session on the simulated rig; `make` (or `make test`) is the whole check. Both install what they need.
+PYTHON ?= python3
+BIN := .venv/bin
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+DEBIAN := avr-libc binutils-avr gcc-avr libasound2-plugins libelf-dev libportaudio2 libsimavr-dev pulseaudio \
+          pulseaudio-utils simavr
+
+check: format lint types tests
+test: check
+
+run: .venv/rig
+	$(BIN)/rig run --fast --trials 20 $(ARGS)
+
+# --- installing -------------------------------------------------------------------------------------------------------
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/rig: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/dev: pyproject.toml | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+.venv/debian: Makefile | .venv/bin/python
+	dpkg --status $(DEBIAN) >/dev/null 2>&1 || \
+	  ($(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -qq -y $(DEBIAN) >/dev/null)
+	touch $@
+
+# --- the check --------------------------------------------------------------------------------------------------------
+
+format: .venv/dev
+	$(BIN)/ruff format --check .
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+tests: .venv/dev .venv/debian
+	$(BIN)/pytest -n 2 --dist loadscope
+
+bench: .venv/dev .venv/debian
+	for file in bench/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
+
+generated: .venv/rig
+	$(BIN)/python -m rig.wiregen
+
+.PHONY: check test run format lint types tests bench generated
+.DEFAULT_GOAL := check

@@ -1,0 +1,93 @@
+"""Show a session: what it was, how it went, trial by trial.
+
+examples:
+  rig show data/M07/2026-03-02_1
+  rig show data/M07/2026-03-02_1 --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rig.events import Event
+from rig.record import events_of, manifest_of, read_entries, summary_of
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be said on the command line."""
+    parser.add_argument("session", type=Path, help="a session folder, or its journal")
+    parser.add_argument("--json", action="store_true", help="manifest, summary and trials as one JSON object")
+
+
+@dataclass
+class TrialRow:
+    """One trial, as people look at it."""
+
+    trial: int
+    begin_us: int
+    outcome: str | None = None
+    cue_to_press_s: float | None = None
+    presses: int = 0
+    gap_us: int = 0
+    ended: str = ""
+
+
+def trial_rows(events: list[Event]) -> list[TrialRow]:
+    """The trials of a session, from its events."""
+    rows: list[TrialRow] = []
+    cue_us: int | None = None
+    for event in events:
+        if event.name == "trial_begin":
+            rows.append(TrialRow(event.fields["trial"], event.board_us, gap_us=event.fields["gap_us"]))
+            cue_us = None
+        elif not rows:
+            continue
+        elif event.name == "state":
+            rows[-1].outcome = event.fields["outcome"] or rows[-1].outcome
+            cue_us = event.board_us if event.fields["state"] == "cue" else cue_us
+        elif event.name == "rule" and event.fields["decision"] == "press":
+            rows[-1].presses += 1
+            if cue_us is not None and rows[-1].cue_to_press_s is None:
+                rows[-1].cue_to_press_s = (event.board_us - cue_us) / 1e6
+        elif event.name == "trial_end":
+            rows[-1].ended = event.fields["reason"]
+    return rows
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command."""
+    entries, damage = read_entries(args.session)
+    manifest, summary = manifest_of(entries), summary_of(entries)
+    rows = trial_rows(list(events_of(entries)))
+    if args.json:
+        del manifest["protocol"]["source"]
+        trials = [asdict(row) for row in rows]
+        print(json.dumps({"manifest": manifest, "summary": summary, "trials": trials, "damaged": len(damage)}))
+        return 0
+    _print(Console(), manifest, summary, rows)
+    return 0
+
+
+def _print(console: Console, manifest: dict[str, Any], summary: dict[str, Any] | None, rows: list[TrialRow]) -> None:
+    protocol, board = manifest["protocol"], manifest["board"]
+    console.print(f"[bold]{manifest['subject']} {manifest['session']}[/]  {protocol['name']} ({protocol['digest']})")
+    console.print(
+        f"body {manifest['config']['body']}, board {board['board']}, seed {manifest['seed']}, {manifest['utc']}"
+    )
+    console.print("  ".join(f"{name} {value}" for name, value in manifest["params"].items()), style="dim")
+    table = Table("trial", "outcome", "cue → press, s", "presses", "gap, us", "ended")
+    for row in rows:
+        delay = "" if row.cue_to_press_s is None else f"{row.cue_to_press_s:.3f}"
+        table.add_row(str(row.trial), row.outcome or "–", delay, str(row.presses), str(row.gap_us), row.ended)
+    console.print(table)
+    if summary is None:
+        console.print("interrupted: the session has no summary", style="yellow")
+        return
+    console.print("  ".join(f"{name} {value}" for name, value in summary.items()))

@@ -1,0 +1,52 @@
+"""Check that a record is whole, and re-execute every decision with the trial machine.
+
+examples:
+  rig verify data/M07/2026-03-02_1
+  rig verify data/M07/*            several at once; exit code 1 if any is not right
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rig.record import read_entries
+from rig.verify import Report, verify
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be said on the command line."""
+    parser.add_argument("sessions", nargs="+", type=Path, help="session folders, or their journals")
+    parser.add_argument("--json", action="store_true", help="one JSON object for each session")
+
+
+def check(session: Path) -> Report:
+    """Verify one session folder, the protocol's copy included."""
+    entries, damage = read_entries(session)
+    report = verify(entries, [str(one) for one in damage])
+    copy = session / "protocol.py" if session.is_dir() else session.parent / "protocol.py"
+    if report.manifest and copy.exists() and copy.read_text(encoding="utf-8") != report.manifest["protocol"]["source"]:
+        report.faults.append(f"{copy}: the protocol's copy was altered; the journal holds the one that ran")
+    return report
+
+
+def run(args: argparse.Namespace) -> int:
+    """The command."""
+    bad = 0
+    for session in args.sessions:
+        report = check(session)
+        bad += not report.good
+        if args.json:
+            plain = {"session": str(session), "good": report.good, "events": report.events}
+            print(
+                json.dumps({**plain, "decisions": report.decisions, "faults": report.faults, "remarks": report.remarks})
+            )
+            continue
+        for remark in report.remarks:
+            print(f"{session}: {remark}")
+        for fault in report.faults:
+            print(f"{session}: NOT RIGHT: {fault}")
+        if report.good:
+            print(f"{session}: right: {report.events} events, {report.decisions} re-executed without a difference")
+    return 1 if bad else 0

@@ -1,0 +1,81 @@
+"""Imports go down only, and the pure floor touches no time, threads, sockets or files."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+RIG = Path(__file__).parent.parent / "rig"
+
+# The house, floor by floor (docs/house.md). A module may import from its own floor and from those below.
+FLOORS: dict[str, int] = {}
+for _floor, _names in enumerate(
+    (
+        """errors units task table wire wiregen events clock config config_rules config_shape config_text config_words
+        calibration calibration_age draw plan plan_calendar plan_check plan_draw plan_make plan_read plan_source
+        plan_today plan_write curves mixed movement presses stats trajectory trials loudness sounds dacclock mixer onset
+        sound_events""",
+        """link board core machine animals mouse sim protocol journal stream configfile plan_file sound firmata archive
+        pins""",
+        "session verify replay setup record campaign",
+        "cli doors __main__ __init__ plan_cli sound_cli",
+    )
+):
+    FLOORS.update(dict.fromkeys(_names.split(), _floor))
+
+FORBIDDEN = {
+    *("time", "datetime", "threading", "socket", "subprocess", "multiprocessing", "asyncio", "pathlib", "os", "io"),
+    *("zmq", "serial", "sounddevice", "cffi", "signal", "shutil", "tempfile"),
+}
+ALLOWED = {"wiregen": {"pathlib"}, "config": {"datetime"}}  # wiregen writes its two files; a config holds dates
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in RIG.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    return path.relative_to(RIG).parts[0].removesuffix(".py")
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            if node.module == "rig":
+                names |= {f"rig.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(RIG)))
+def test_imports_go_down(path: Path) -> None:
+    mine = FLOORS[room(path)]
+    for name in imported(path):
+        parts = name.split(".")
+        if parts[0] == "rig" and len(parts) > 1 and parts[1] in FLOORS:
+            assert FLOORS[parts[1]] <= mine, f"{path.name} (floor {mine}) imports {name} (floor {FLOORS[parts[1]]})"
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if FLOORS[room(p)] == 0], ids=lambda path: path.name)
+def test_the_pure_floor_is_pure(path: Path) -> None:
+    found = {name.split(".")[0] for name in imported(path)} & FORBIDDEN - ALLOWED.get(room(path), set())
+    assert not found, f"{path.name} is pure and imports {', '.join(sorted(found))}"
+
+
+def test_protocols_import_from_rig_alone() -> None:
+    for path in (RIG.parent / "protocols").glob("*.py"):
+        assert imported(path) <= {"rig", "__future__"} | {n for n in imported(path) if n.startswith("rig.")}, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) < 80, f"{path}: a protocol fits 80 lines"
+
+
+def test_functions_fit_a_screen() -> None:
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                size = (node.end_lineno or 0) - node.lineno + 1
+                assert size <= 60, f"{path.name}: {node.name} has {size} lines"
