@@ -158,9 +158,7 @@ class Plan:
         why = "a skipped day"
         if not first <= on <= last:
             why = f"before day 1 ({first})" if on < first else f"after the last day ({last})"
-        raise ConfigError(
-            f"{subject}: {WEEKDAYS[on.weekday()]} {on} is {why}: check the date, or give the day"
-        )
+        raise ConfigError(f"{subject}: {WEEKDAYS[on.weekday()]} {on} is {why}: check the date, or give the day")
 
     @cached_property
     def digest(self) -> str:

@@ -24,9 +24,7 @@ STYLES = {"clear": "bold cyan", "blocked": "bold yellow", NO_WINDOW: "bold cyan"
 CELL = 3  # characters a day
 
 
-def calendar(
-    plan: Plan, today: date | None, width: int = 80, digest: str | None = None
-) -> RenderableType:
+def calendar(plan: Plan, today: date | None, width: int = 80, digest: str | None = None) -> RenderableType:
     """The whole plan, its days in as many tables as ``width`` characters ask for.
 
     ``digest`` is the file's, when it is not the plan's own because its groups were opened.

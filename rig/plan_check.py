@@ -124,8 +124,7 @@ def _check_cell(plan: Plan, key: str, day: int, light: Light) -> None:
     limit(key, day, 1, plan.days)
     if day < plan.expert_from_day:
         raise ConfigError(
-            f"{key}: light before rules.expert_from_day {plan.expert_from_day}:"
-            " move it, or lower expert_from_day"
+            f"{key}: light before rules.expert_from_day {plan.expert_from_day}: move it, or lower expert_from_day"
         )
     if plan.windows and light.window not in plan.windows:
         word = light.window or "light without a window"

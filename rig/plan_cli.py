@@ -23,7 +23,7 @@ from rig.plan_calendar import calendar
 from rig.plan_draw import SEED_BITS
 from rig.plan_file import key_path, read_key, read_plan, write_plan
 from rig.plan_make import PlanSpec, balance, make_plan, plan_key, unblind
-from rig.plan_source import parse_share
+from rig.plan_source import parse_date, parse_share
 from rig.plan_today import describe
 
 MAKE_EXAMPLE = """example:
@@ -38,15 +38,25 @@ SHOW_EXAMPLE = """examples:
 
 
 def register(subparsers: Any, today: Callable[[], date] = date.today) -> None:
-    """Adds ``plan`` to the command line; the parsed ``args.run(args)`` returns the exit code."""
-    plan = subparsers.add_parser("plan", help="who gets light when: make the plan, or show it")
-    commands = plan.add_subparsers(dest="plan_command", required=True)
+    """Adds ``plan`` to a command line; the parsed ``args.run(args)`` returns the exit code."""
+    arguments(subparsers.add_parser("plan", help="who gets light when: make or show it"), today)
+
+
+def arguments(parser: argparse.ArgumentParser, today: Callable[[], date] = date.today) -> None:
+    """Gives ``make`` and ``show`` to the parser of ``rig plan``."""
+    commands = parser.add_subparsers(dest="plan_command", required=True)
     _register_make(commands)
     show = _command(commands, "show", "draw the plan as a calendar", SHOW_EXAMPLE)
     show.add_argument("--subject", metavar="M07", help="this animal alone, in words")
     show.add_argument("--unblind", action="store_true", help="open the groups with the key")
     show.add_argument("--key", type=Path, help="the key file (default: beside the plan)")
     show.set_defaults(run=lambda args: _show(args, today()))
+
+
+def run(args: argparse.Namespace) -> int:
+    """What the arguments ask for; returns the exit code. Raises ConfigError."""
+    code: int = args.run(args)
+    return code
 
 
 def _command(commands: Any, name: str, text: str, example: str) -> argparse.ArgumentParser:
@@ -174,10 +184,10 @@ def _whole(option: str, text: str) -> int:
 
 
 def _date(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{option} {text}: give a date such as 2025-03-31") from None
+    found = parse_date(text)
+    if found is None:
+        raise ConfigError(f"{option} {text}: give a date such as 2025-03-31")
+    return found
 
 
 def _show(args: argparse.Namespace, today: date) -> int:

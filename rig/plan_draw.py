@@ -66,9 +66,7 @@ def arrange(rank: int, dark: int, lights: int, room: int, max_run: int) -> list[
     return flags
 
 
-def light_blocks(
-    seed: int, n_trials: int, lights: int, block_trials: int, max_run: int | None
-) -> list[bool]:
+def light_blocks(seed: int, n_trials: int, lights: int, block_trials: int, max_run: int | None) -> list[bool]:
     """``n_trials`` flags (True: light), ``lights`` of them light in every ``block_trials``.
 
     Within a block every order that obeys ``max_run``, also across the border to the block before,

@@ -33,9 +33,7 @@ def key_path(plan: Path) -> Path:
     return plan.with_name(f"{plan.stem}.key{plan.suffix}")
 
 
-def write_plan(
-    plan: Plan, path: Path, key: PlanKey | None = None, force: bool = False
-) -> list[Path]:
+def write_plan(plan: Plan, path: Path, key: PlanKey | None = None, force: bool = False) -> list[Path]:
     """Writes the plan, and its key beside it; returns what was written.
 
     Raises ConfigError when a file exists (unless ``force``) or cannot be written.

@@ -62,8 +62,7 @@ def make_plan(spec: PlanSpec, seed: int) -> Plan:
         subject: Animal(
             group=_code(seed, subject, group) if spec.blind else group,
             light={
-                day: replace(spec.rules, window=window)
-                for day, window in zip(light_days, orders[subject], strict=True)
+                day: replace(spec.rules, window=window) for day, window in zip(light_days, orders[subject], strict=True)
             },
             offset_days=spec.offset_days.get(subject, 0),
         )
@@ -115,9 +114,7 @@ def allot(spec: PlanSpec, seed: int) -> dict[str, str]:
     else:
         places = [group for group in sorted(sizes) for _ in range(sizes[group])]
         if len(places) != len(spec.subjects):
-            raise ConfigError(
-                f"groups: {len(places)} places for {len(spec.subjects)} animals: make them equal"
-            )
+            raise ConfigError(f"groups: {len(places)} places for {len(spec.subjects)} animals: make them equal")
         found = dict(zip(shuffled(spec.subjects, seed, "groups"), places, strict=True))
     return {subject: found[subject] for subject in sorted(found, key=natural)}
 

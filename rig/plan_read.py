@@ -12,21 +12,22 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
+from rig.config_text import Path, shown
 from rig.errors import ConfigError, did_you_mean
 from rig.plan import NO_WINDOW, WINDOWS, Animal, Calendar, Light, Plan
 from rig.plan_check import check_plan
 from rig.plan_make import PlanKey
-from rig.plan_source import Key, Source, load_yaml, shown
+from rig.plan_source import Source, load
 
 HEAD = ("study", "seed", "days", "n_animals", "groups", "blind", "rules", "animals", "calendar")
 LIGHT = tuple(f.name for f in fields(Light) if f.name != "window")
 RULES = ("expert_from_day", "windows", *LIGHT, "masking_light")
-NO_LIGHT = "none"  # a cell that says so in words; leaving the day out says the same
+NO_LIGHT = "dark"  # a cell that says so in words; leaving the day out says the same
 
 
 def parse_plan(text: str, name: str = "plan.yaml") -> Plan:
     """The plan written in ``text``. Raises ConfigError ``name:line: key: fault and remedy``."""
-    return _read(load_yaml(text, name))
+    return _read(load(text, name))
 
 
 def plan_from_data(data: object, name: str = "plan") -> Plan:
@@ -36,7 +37,7 @@ def plan_from_data(data: object, name: str = "plan") -> Plan:
 
 def parse_key(text: str, name: str = "plan.key.yaml") -> PlanKey:
     """The key written in ``text``. Raises ConfigError."""
-    source = load_yaml(text, name)
+    source = load(text, name)
     head = source.mapping((), source.data, PlanKey.__match_args__, PlanKey.__match_args__)
     groups = source.mapping(("groups",), head["groups"], ())
     return PlanKey(
@@ -54,9 +55,7 @@ def _read(source: Source) -> Plan:
     rows = source.mapping(("animals",), head["animals"], ())
     n_animals = source.whole(("n_animals",), head["n_animals"])
     if len(rows) != n_animals:
-        source.fault(
-            ("animals",), f"{len(rows)} rows but n_animals says {n_animals}: is a row missing?"
-        )
+        source.fault(("animals",), f"{len(rows)} rows but n_animals says {n_animals}: is a row missing?")
     plan = Plan(
         study=source.text(("study",), head["study"]),
         seed=source.whole(("seed",), head["seed"]),
@@ -78,9 +77,9 @@ def _read(source: Source) -> Plan:
     return plan
 
 
-def _light(source: Source, key: Key, values: dict[str, Any], rules: Light) -> Light:
+def _light(source: Source, key: Path, values: dict[str, Any], rules: Light) -> Light:
     """The rules of light with those of ``values`` in their place."""
-    readers: dict[str, Callable[[Key, object], Any]] = {
+    readers: dict[str, Callable[[Path, object], Any]] = {
         "fraction": source.share,
         "block_trials": source.whole,
         "first_trials_without": source.whole,
@@ -101,7 +100,7 @@ def _calendar(source: Source, value: object) -> Calendar:
     )
 
 
-def _animal(source: Source, key: Key, value: object, rules: Light) -> Animal:
+def _animal(source: Source, key: Path, value: object, rules: Light) -> Animal:
     named = ("group", "offset_days", "skip")
     row = source.mapping(key, value, (), ("group",))
     light: dict[int, Light] = {}
@@ -120,7 +119,7 @@ def _animal(source: Source, key: Key, value: object, rules: Light) -> Animal:
     )
 
 
-def _cell(source: Source, key: Key, cell: object, rules: Light) -> Light:
+def _cell(source: Source, key: Path, cell: object, rules: Light) -> Light:
     """What a day's cell says: a window's name, ``light``, or these with exceptions to the rules."""
     values: dict[str, Any] = {"window": cell}
     if isinstance(cell, dict):
@@ -128,6 +127,6 @@ def _cell(source: Source, key: Key, cell: object, rules: Light) -> Light:
     word = values["window"]
     if not isinstance(word, str) or word not in (*WINDOWS, NO_WINDOW):
         hint = did_you_mean(word, (*WINDOWS, NO_WINDOW, NO_LIGHT)) if isinstance(word, str) else ""
-        source.fault(key, f"{shown(word)} is none of clear, blocked, light and none{hint}")
+        source.fault(key, f"{shown(word)} is not clear, blocked, light or dark{hint}")
     window = None if word == NO_WINDOW else word
     return replace(_light(source, key, values, rules), window=window)

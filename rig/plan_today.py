@@ -112,16 +112,13 @@ def pick_up(
     return Today(row, earlier, notes, changes(first, plan) if first else (), deviations)
 
 
-def _expected(
-    plan: Plan, subject: str, on: date, done: Sequence[Done]
-) -> tuple[int, tuple[str, ...]]:
+def _expected(plan: Plan, subject: str, on: date, done: Sequence[Done]) -> tuple[int, tuple[str, ...]]:
     """The day that the date and the record agree on, and what is to be said about it."""
     last = max(done, key=lambda session: (session.on, session.day), default=None)
     reached = max((session.day for session in done), default=0)
     if last is not None and on < last.on:
         raise ConfigError(
-            f"{subject}: the date is {on} but the last session was on {last.on}:"
-            " set the computer's date, or give --day"
+            f"{subject}: the date is {on} but the last session was on {last.on}: set the computer's date, or give --day"
         )
     if last is not None and on == last.on:
         return last.day, ()
@@ -219,9 +216,7 @@ def _part(data: dict[str, Any], part: str) -> dict[str, Any]:
 def _differences(old: dict[str, Any], new: dict[str, Any]) -> list[tuple[str, str, str]]:
     """Each key that differs, with what it was and is, days in order after the words."""
     keys = sorted({*old, *new}, key=lambda key: (key.isdigit(), len(key) * key.isdigit(), key))
-    return [
-        (key, _words(old, key), _words(new, key)) for key in keys if old.get(key) != new.get(key)
-    ]
+    return [(key, _words(old, key), _words(new, key)) for key in keys if old.get(key) != new.get(key)]
 
 
 def _words(data: dict[str, Any], key: str) -> str:

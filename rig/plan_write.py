@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from rig.config_text import plain_word
 from rig.plan import Plan, plan_data
 from rig.plan_draw import MAX_BLOCK_TRIALS
 from rig.plan_make import PlanKey
@@ -47,9 +48,7 @@ def plan_text(plan: Plan) -> str:
     rules = [_line(key, value, indent=2) for key, value in data["rules"].items()]
     blocks = [head, ["rules:", *rules]]
     if "calendar" in data:
-        blocks.append(
-            ["calendar:", *(_line(key, value, indent=2) for key, value in data["calendar"].items())]
-        )
+        blocks.append(["calendar:", *(_line(key, value, indent=2) for key, value in data["calendar"].items())])
     blocks.append(["animals:", *_rows(data["animals"])])
     return TOP + "\n\n".join("\n".join(block) for block in blocks) + "\n"
 
@@ -84,9 +83,12 @@ def flow(value: object, key: str = "") -> str:
 
 
 def word(text: str) -> str:
-    """A word as it is, in quotes where YAML would take it for something else (``on``, ``1e3``)."""
+    """A word as it is, in quotes where this reader or another would take it for something else.
+
+    Such are ``none`` and 007 to ``config_text``, ``on`` and 12:30 to the readers of YAML 1.1.
+    """
     try:
-        plain = yaml.safe_load(f"[{text}]") == [text]
+        plain = plain_word(text) == text and yaml.safe_load(f"[{text}]") == [text]
     except (ValueError, yaml.YAMLError):
         plain = False
     return text if plain else json.dumps(text, ensure_ascii=False)

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from plan_examples import MICE, MONDAY, PLAN, STUDY, longest_run, plans
+from plan_examples import MICE, MONDAY, PLAN, STUDY, calm, few, longest_run, plans
 
 from rig.errors import ConfigError
 from rig.plan import MAX_TRIALS, Light, Plan, light_trials, plan_data
@@ -60,7 +60,7 @@ def test_seeds_days_and_animals_differ() -> None:
 
 
 @given(plans(), st.integers(0, 120), st.integers(0, 120))
-@settings(max_examples=40)
+@few
 def test_trials_obey_the_row_and_more_of_them_change_none(plan: Plan, n: int, more: int) -> None:
     for subject, animal in plan.animals.items():
         for day, light in animal.light.items():
@@ -153,9 +153,8 @@ def test_the_impossible_is_an_error_with_its_remedy(light: Light, message: str) 
 
 
 @given(st.integers(2, 40), st.data())
-def test_the_remedy_for_a_short_run_is_the_least_that_works(
-    block: int, data: st.DataObject
-) -> None:
+@calm
+def test_the_remedy_for_a_short_run_is_the_least_that_works(block: int, data: st.DataObject) -> None:
     n_light = data.draw(st.integers(1, block - 1))
     least = next(k for k in range(1, 41) if possible(n_light, block, k))
     light = Light(fraction=n_light / block, block_trials=block, max_run=least)
@@ -185,7 +184,7 @@ def test_days_and_dates() -> None:
 
 
 @given(plans())
-@settings(max_examples=50)
+@few
 def test_every_day_has_one_date_and_back(plan: Plan) -> None:
     if plan.calendar is None:
         return

@@ -8,16 +8,14 @@ from itertools import product
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from plan_examples import longest_run
+from plan_examples import calm, longest_run
 
 from rig.plan_draw import arrange, arrangements, draw, light_blocks, run_at_end, shuffled
 
 
 @pytest.mark.parametrize("max_run", [1, 2, 3])
 @pytest.mark.parametrize(("dark", "lights"), [(0, 2), (3, 0), (3, 3), (4, 3), (2, 5), (1, 4)])
-def test_arrangements_are_all_and_only_the_allowed_ones(
-    dark: int, lights: int, max_run: int
-) -> None:
+def test_arrangements_are_all_and_only_the_allowed_ones(dark: int, lights: int, max_run: int) -> None:
     orders = [list(o) for o in product([False, True], repeat=dark + lights) if sum(o) == lights]
     for room in range(max_run + 1):
         before = [True] * (max_run - room)
@@ -53,6 +51,7 @@ def test_run_at_end() -> None:
 
 
 @given(st.integers(0, 2**48), st.integers(1, 24), st.integers(1, 6), st.data(), st.integers(0, 200))
+@calm
 def test_blocks_are_exact_and_runs_short_whatever_is_asked(
     seed: int, block: int, max_run: int, data: st.DataObject, n: int
 ) -> None:

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from plan_examples import MICE, MONDAY, PLAN, STUDY, plans
+from plan_examples import MICE, MONDAY, PLAN, STUDY, calm, few, plans
 
 from rig.errors import ConfigError
 from rig.plan import Light, Plan, light_trials, plan_data
@@ -47,12 +47,8 @@ def test_a_study_is_run_day_by_day_without_a_word() -> None:
 
 
 def test_what_is_said() -> None:
-    assert describe(PLAN.row("M07", 3)) == (
-        "M07, day 3 of 16: no light; masking light on every trial"
-    )
-    assert describe(PLAN.row("M07", 15)) == (
-        f"M07, day 15 of 16: {LIGHT_15}; masking light on every trial"
-    )
+    assert describe(PLAN.row("M07", 3)) == ("M07, day 3 of 16: no light; masking light on every trial")
+    assert describe(PLAN.row("M07", 15)) == (f"M07, day 15 of 16: {LIGHT_15}; masking light on every trial")
     plain = Light(fraction=1.0, block_trials=1, first_trials_without=0, max_run=None)
     plan = make_plan(replace(STUDY, windows=(), rules=plain, masking_light=False), 7)
     words = "M07, day 15 of 16: light on 1 of every 1 trials (1)"
@@ -67,15 +63,12 @@ def test_without_dates_the_days_are_counted() -> None:
     assert pick_up(plan, "M07", later, done=sessions).row.day == 3
     assert pick_up(plan, "M07", sessions[-1].on, done=sessions).row.day == 2
     finished = [Done(day, n, 50) for n, day in enumerate(DATES, 1)]
-    assert refusal("M07", later + timedelta(days=20), finished, plan) == (
-        "M07 day 17: the plan has days 1 … 16"
-    )
+    assert refusal("M07", later + timedelta(days=20), finished, plan) == ("M07 day 17: the plan has days 1 … 16")
 
 
 def test_a_clock_that_runs_back_is_refused() -> None:
     assert refusal("M07", DATES[4], done(14)) == (
-        "M07: the date is 2025-03-07 but the last session was on 2025-03-20:"
-        " set the computer's date, or give --day"
+        "M07: the date is 2025-03-07 but the last session was on 2025-03-20: set the computer's date, or give --day"
     )
     assert "set the computer's date" in refusal("M07", date(1970, 1, 1), done(1))
 
@@ -114,8 +107,7 @@ def test_an_edited_calendar_that_repeats_days_is_refused() -> None:
     later = replace(PLAN.animals["M07"], offset_days=7)
     plan = replace(PLAN, animals={**PLAN.animals, "M07": later})
     assert refusal("M07", DAY_15, done(14), plan) == (
-        "M07: 2025-03-21 is day 10 but day 14 is on record: was the calendar edited?"
-        " set it right, or give --day"
+        "M07: 2025-03-21 is day 10 but day 14 is on record: was the calendar edited? set it right, or give --day"
     )
 
 
@@ -137,6 +129,7 @@ def test_a_day_by_hand_overrules_and_is_on_record() -> None:
 
 
 @given(st.lists(st.integers(0, 60), max_size=4), st.integers(0, 60))
+@calm
 def test_sessions_of_one_day_share_its_trials(earlier: list[int], n_trials: int) -> None:
     sessions = [*done(14), *(Done(DAY_15, 15, trials) for trials in earlier)]
     today = pick_up(PLAN, "M07", DAY_15, done=sessions)
@@ -213,14 +206,14 @@ def test_changes_in_words() -> None:
 
 
 @given(plans(), plans(), st.booleans())
-@settings(max_examples=40)
+@few
 def test_changes_are_told_exactly_when_the_digests_differ(a: Plan, b: Plan, same: bool) -> None:
     other = plan_from_data(plan_data(a)) if same else b
     assert (changes(a, other) == ()) == (a.digest == other.digest)
 
 
 @given(plans(), st.data())
-@settings(max_examples=40)
+@few
 def test_any_single_edit_is_told(plan: Plan, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from([*plan.animals]))
     animal = plan.animals[name]
