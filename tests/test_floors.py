@@ -31,7 +31,7 @@ FORBIDDEN = {
 }
 ALLOWED = {"wiregen": {"pathlib"}, "config": {"datetime"}}  # wiregen writes its two files; a config holds dates
 _DATED = ("plan", "plan_calendar", "plan_check", "plan_source", "plan_today")  # a plan holds dates, and asks no clock
-ALLOWED.update(dict.fromkeys(_DATED, {"datetime"}))
+ALLOWED.update({name: {"datetime"} for name in _DATED})
 
 
 def modules() -> list[Path]:
