@@ -84,7 +84,7 @@ class DacClock:
             self.start_ns = measured_ns
             return 0
         self.start_ns += self.step_ns * self._block
-        if lead_ns <= 0:  # the stream is being primed: PortAudio knows no time yet
+        if lead_ns <= 0 or self._late:  # the stream is being primed, or its clock may have been set
             return 0
         self._lead_ns = lead_ns
         return self._follow(measured_ns)

@@ -24,7 +24,7 @@ from rig.mixer import Heard, Mixer, Record
 from rig.sound_events import Body, Kind, SoundEvent, SoundSettings, find_device
 from rig.sounds import Sound, with_sync
 
-SETTLE_TIMEOUT_S = 5.0
+SETTLE_TIMEOUT_S = 3.0
 SILENT_CALLBACK_NS = 500_000_000  # no callback for so long: the device is lost
 WARM_UP_UNDERRUNS = 3  # more than this before the first sound: the buffer is too small
 REALTIME_PRIORITY = 40
@@ -167,7 +167,7 @@ class SoundEngine:
         except audio.PortAudioError as fault:
             self.close()
             raise ConfigError(
-                f'sound: "{s.device}" refuses rate_hz {s.rate_hz}, block_samples '
+                f'sound: "{s.device}" refuses sample_rate_hz {s.rate_hz}, block_samples '
                 f"{s.block_samples}, {s.channels} channels: {fault}"
             ) from None
         played_hz = float(self._stream.samplerate)

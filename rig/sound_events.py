@@ -123,4 +123,5 @@ def find_device(name: str, devices: Sequence[Mapping[str, Any]], channels: int) 
             f'sound.device: no output "{name}" with {channels} channels'
             f"{did_you_mean(name, names)}; there are: {', '.join(names) or 'none'}"
         )
-    raise ConfigError(f'sound.device: "{name}" fits several: {", ".join(names)}; name one whole')
+    found = ", ".join(str(d["name"]) for d in fitting)
+    raise ConfigError(f'sound.device: "{name}" fits several: {found}; name one whole')

@@ -91,7 +91,8 @@ def make(asked: Asked, rate_hz: int, calibration: LevelCalibration | None = None
     """The sound as asked, at ``rate_hz``; ConfigError for a level out of reach or a sound the rate
     cannot carry.
     """
-    unit, unit_db = _unit(asked, rate_hz, calibration)
+    # Without a level in dB SPL the calibration has no say, in what it covers either.
+    unit, unit_db = _unit(asked, rate_hz, calibration if asked.level_db is not None else None)
     if (asked.level_db is None) == (asked.level_dbfs is None):
         raise ConfigError(f"{_name(asked)}: give level_db (calibrated) or level_dbfs, one of the two")
     if asked.level_db is not None:
@@ -213,6 +214,8 @@ def _riff(wav: bytes) -> tuple[int, int, int, NDArray[np.uint8]]:
     at = 12
     while wav[:4] == b"RIFF" and wav[8:12] == b"WAVE" and at + 8 <= len(wav):
         name, size = struct.unpack_from("<4sI", wav, at)
+        if at + 8 + size > len(wav):
+            raise ConfigError("recording: the WAV file is cut short; copy it again")
         found.setdefault(name, wav[at + 8 : at + 8 + size])
         at += 8 + size + size % 2  # chunks begin at even places
     if len(found.get(b"fmt ", b"")) < 16 or b"data" not in found:
