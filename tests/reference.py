@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from reference_lever import Lever
-from reference_outputs import Outputs
+from reference_outputs import Limit, Outputs, cap_us
 
 from rig import wire
 from rig.wire import Cause, EndReason, Fault, Status
@@ -22,7 +22,6 @@ from rig.wire import Cause, EndReason, Fault, Status
 STATES, RULES, GENERATORS, OUTPUTS, INPUTS, BATCH = 32, 4, 8, 8, 8, 20
 U32 = 0xFFFFFFFF
 DEADMAN_CAP_US = 5_000_000
-CAPS_US = {0: 2_000_000, 1: 30_000_000}
 
 # What falls on the same microsecond comes in this order; within a row by index.
 EDGE, INPUT, DEADMAN, LIMIT, RULE, GENERATOR, STATE, SAMPLE = range(8)
@@ -81,29 +80,29 @@ class Machine:
         self.edges: deque[tuple[int, int]] = deque()
         self.input_changes: deque[tuple[int, int]] = deque()
         self.raw = self.levels = 0
-        self.enabled, self.invert = 0xFF, 0
+        self.enabled, self.invert = 0, 0
         self.table: Table | None = None
         self.filling: Table | None = None
         self.staged: Table | None = None
         self.running = self.stopping = False
         self.state = 0
         self.go: tuple[int, int] | None = None
-        self.entries: list[int] = []
+        self.hops = 0, 0  # how many transitions at which time
         self.ended_us: int | None = None
-        self.announced: dict[int, int] = {}
+        self.announced: list[int] = []
         self.armed = self.locked = False
         self.faults = 0
         self.interlock = wire.NO_INPUT
-        self.deadman_us = 0
-        self.heard_us = self.now_us
+        self.deadman_us = DEADMAN_CAP_US
         self.lever = Lever(self)
         self.outputs = Outputs(self)
+        self.pins: dict[int, tuple[int, ...]] = {}
         self.tell("boot", boot=self.boot, reason=self.reason)
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def tell(self, name: str, **fields: int | tuple[int, ...]) -> None:
-        self.events.append(Event(name, self.t_us & U32, fields))
+    def tell(self, name: str, at_us: int | None = None, **fields: int | tuple[int, ...]) -> None:
+        self.events.append(Event(name, (self.t_us if at_us is None else at_us) & U32, fields))
 
     def late_us(self) -> int:
         return min(self.now_us - self.t_us, 0xFFFF)
@@ -122,14 +121,14 @@ class Machine:
             due.append((self.input_changes[0][0], INPUT, 0))
         return due
 
-    def step(self, now_us: int) -> None:
-        """Let everything happen that is due by ``now_us``, in its order."""
-        self.now_us = now_us
+    def step(self, now_us: int, late: bool = False) -> None:
+        """Let everything happen that is due by ``now_us``, in its order; all of it only now, if ``late``."""
         while (due := min(self._due(), default=(now_us + 1, 0, 0)))[0] <= now_us:
             self.t_us, rank, index = due
+            self.now_us = now_us if late else self.t_us
             self._happen(rank, index)
             self.settle()
-        self.t_us = now_us
+        self.t_us = self.now_us = now_us
 
     def _happen(self, rank: int, index: int) -> None:
         if rank == EDGE:
@@ -155,11 +154,17 @@ class Machine:
         """After each thing that happened: take the transition asked for, then let the outputs follow."""
         while self.go is not None:
             (target, cause), self.go = self.go, None
-            if target == wire.END:
+            self.hops = self.t_us, 1 + (self.hops[1] if self.hops[0] == self.t_us else 0)
+            if self.hops[1] > 2 * STATES:
+                self.fault(Fault.FIRMWARE, self.state)
+            elif target == wire.END:
                 self.end(EndReason.DONE)
             else:
                 self.enter(target, cause)
         self.outputs.follow()
+        pins = self.outputs.pins()
+        if pins != next(reversed(self.pins.values()), None):
+            self.pins[self.t_us] = pins
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
@@ -172,6 +177,7 @@ class Machine:
         self.tell("input", levels=levels, changed=changed)
         if self.interlock_open() and self.armed:
             self.fault(Fault.INTERLOCK, self.interlock)
+            return
         for i in range(INPUTS):
             if changed >> i & 1:
                 falling = not levels >> i & 1
@@ -208,18 +214,14 @@ class Machine:
         self.lever.switch(old, self.table)
         self.running = True
         gap_us = 0 if self.ended_us is None else self.t_us - self.ended_us
-        self.tell("trial_begin", trial=self.table.trial, gap_us=gap_us)
-        self.go = 0, Cause.START
+        self.tell("trial_begin", trial=self.table.trial, gap_us=gap_us & U32)
+        self.enter(0, Cause.START)
 
     def enter(self, state: int, cause: int) -> None:
-        self.entries = [t for t in self.entries if t == self.t_us] + [self.t_us]
-        if len(self.entries) > 2 * STATES:
-            self.fault(Fault.FIRMWARE, self.state)
-            return
         assert self.table is not None
         row = self.table.states[state]
         assert row is not None
-        self._take_back({g: self.t_us + self.generator(g).delay_us for g in _bits(row.start)})
+        self._take_back(row.start if cause == Cause.TIMER else 0)
         self.state = state
         self.tell("state", state=state, cause=cause, late_us=self.late_us())
         self.timers.pop((STATE, 0), None)
@@ -227,10 +229,11 @@ class Machine:
             self.timers[STATE, 0] = self.t_us + row.after_us
         if row.flags & wire.StateFlag.ZERO_LEVER:
             self.lever.zero()
-        for g in _bits(row.stop):
+        for g in _bits(row.stop & ~row.start):
             self.outputs.stop(g)
         for g in _bits(row.start):
-            self.outputs.start(g)
+            self.outputs.start(g, announced=g in self.announced)
+        self.announced.clear()
         self.lever.arm(row.rules)
         self._test_levels(row)
         self._announce(row)
@@ -263,44 +266,45 @@ class Machine:
         for g in _bits(target.start):
             if self.generator(g).kind == wire.Generator.SOUND:
                 due_us = self.t_us + row.after_us + self.generator(g).delay_us
-                self.announced[g] = due_us
+                self.announced.append(g)
                 self.tell("sound_due", sound=self.generator(g).sound, due_us=due_us & U32)
 
-    def _take_back(self, starting: dict[int, int]) -> None:
-        for g, due_us in sorted(self.announced.items()):
-            if starting.get(g) != due_us:
+    def _take_back(self, starting: int) -> None:
+        for g in self.announced:
+            if not starting >> g & 1:
                 self.tell("sound_off", sound=self.generator(g).sound)
-                del self.announced[g]
+        self.announced = [g for g in self.announced if starting >> g & 1]
 
     def end(self, reason: EndReason) -> None:
         if not self.running:
             return
         assert self.table is not None
-        self._take_back({})
+        self._take_back(0)
         self.outputs.halt()
         self.tell("trial_end", trial=self.table.trial, reason=reason)
         self.running, self.go, self.ended_us = False, None, self.t_us
         self.timers.pop((STATE, 0), None)
         if self.staged and self.armed and not self.stopping and reason == EndReason.DONE:
             self.begin()
-        else:
-            self.lever.arm(0)
+            return
+        if reason != EndReason.DONE:
+            self.staged = self.filling = None
+        self.lever.arm(0)
 
     def fault(self, fault: Fault, detail: int = 0) -> None:
         self.tell("fault", fault=fault, detail=detail)
         self.faults |= 1 << fault
         self.armed = False
         self.timers.pop((DEADMAN, 0), None)
+        self.staged = self.filling = None
         self.end(EndReason.FAULT)
-        self.staged = None
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
     def heard(self, now_us: int) -> None:
         """Any good frame from the host puts the dead-man off."""
         self.step(now_us)
-        self.heard_us = now_us
-        if self.armed and self.deadman_us:
+        if self.armed:
             self.timers[DEADMAN, 0] = now_us + self.deadman_us
 
     def command(self, now_us: int, number: int, data: bytes) -> Status:
@@ -312,7 +316,7 @@ class Machine:
         try:
             values = message.body.unpack(data)
         except struct.error:
-            return Status.BAD_VALUE
+            return Status.UNKNOWN
         status: Status = getattr(self, "_do_" + message.name)(dict(zip(message.names, values, strict=True)))
         self.settle()
         return status
@@ -322,14 +326,16 @@ class Machine:
             return Status.LOCKED
         if f["output"] >= OUTPUTS:
             return Status.BAD_INDEX
-        cap = CAPS_US.get(f["output"])
-        if cap and not 0 < f["max_on_us"] <= cap or max(f["max_on_us"], f["window_us"]) > wire.MAX_TIMER_US:
+        window_us, duty_us = f["window_us"], f["max_duty_us"]
+        if not 0 < f["max_on_us"] <= cap_us(f["output"]):
             return Status.BAD_VALUE
-        self.outputs.set_limit(f["output"], f["max_on_us"], f["window_us"], f["max_duty_us"])
+        if window_us and not (8000 <= window_us <= wire.MAX_TIMER_US and 0 < duty_us <= window_us):
+            return Status.BAD_VALUE
+        self.outputs.limits[f["output"]] = Limit(f["max_on_us"], window_us, duty_us)
         return Status.OK
 
     def _do_set_lever(self, f: dict[str, int]) -> Status:
-        if f["batch"] > BATCH or f["period_us"] > wire.MAX_TIMER_US:
+        if not 100 <= f["period_us"] <= 1_000_000 or not 0 < f["batch"] <= BATCH:
             return Status.BAD_VALUE
         self.lever.set_samples(f["period_us"], f["batch"])
         return Status.OK
@@ -337,17 +343,20 @@ class Machine:
     def _do_set_safety(self, f: dict[str, int]) -> Status:
         if self.locked:
             return Status.LOCKED
-        if not 0 < f["deadman_us"] <= DEADMAN_CAP_US:
+        if not 1000 <= f["deadman_us"] <= DEADMAN_CAP_US:
             return Status.BAD_VALUE
         if f["interlock"] >= INPUTS and f["interlock"] != wire.NO_INPUT:
-            return Status.BAD_INDEX
+            return Status.BAD_VALUE
         self.deadman_us, self.interlock = f["deadman_us"], f["interlock"]
         return Status.OK
 
     def _do_set_inputs(self, f: dict[str, int]) -> Status:
-        if self.locked:
-            return Status.LOCKED
-        self.enabled, self.invert = f["enabled"] & 0xFF, f["invert"] & 0xFF
+        enabled, invert = f["enabled"] & 0xFF, f["invert"] & 0xFF
+        if self.locked and self.interlock != wire.NO_INPUT:
+            changed = (enabled ^ self.enabled) | (invert ^ self.invert)
+            if changed >> self.interlock & 1:
+                return Status.LOCKED
+        self.enabled, self.invert = enabled, invert
         self._input(self.raw)
         return Status.OK
 
@@ -360,7 +369,7 @@ class Machine:
             return Status.NOT_LOCKED
         if self.interlock_open():
             return Status.FAULTED
-        self.armed, self.faults = True, 0
+        self.armed, self.faults, self.stopping = True, 0, False
         self.timers[DEADMAN, 0] = self.t_us + self.deadman_us
         self.tell("armed")
         return Status.OK
@@ -372,12 +381,10 @@ class Machine:
         return Status.OK
 
     def _do_table_begin(self, f: dict[str, int]) -> Status:
-        if not 0 < f["states"] <= STATES or f["rules"] > RULES or f["generators"] > GENERATORS:
+        if f["states"] > STATES or f["rules"] > RULES or f["generators"] > GENERATORS:
             return Status.BAD_VALUE
         self.staged = None
-        self.filling = Table(
-            f["trial"], [None] * f["states"], [None] * f["rules"], [None] * f["generators"]
-        )
+        self.filling = Table(f["trial"], [None] * f["states"], [None] * f["rules"], [None] * f["generators"])
         return Status.OK
 
     def _fill(self, rows: list[Row | None] | None, f: dict[str, int]) -> Status:
@@ -399,20 +406,27 @@ class Machine:
         return self._fill(self.filling and self.filling.generators, f)
 
     def _do_table_commit(self, _: dict[str, int]) -> Status:
-        if self.filling is None or not whole(self.filling):
+        if self.filling is None or not good_table(self.filling):
+            self.filling = None
             return Status.BAD_TABLE
         if not self.armed:
-            return Status.NOT_ARMED
+            return Status.FAULTED if self.faults else Status.NOT_ARMED
         self.staged, self.filling = self.filling, None
-        if not self.running:
-            self.stopping = False
+        if not self.running and not self.stopping:
             self.begin()
         return Status.OK
 
     def _do_host_event(self, f: dict[str, int]) -> Status:
         if f["code"] > 15:
-            return Status.BAD_VALUE
+            return Status.BAD_INDEX
         self.signal(wire.ON_HOST + f["code"])
+        return Status.OK
+
+    def _do_restart(self, _: dict[str, int]) -> Status:
+        """What the machine does; that its body then starts over is the body's."""
+        self.end(EndReason.STOPPED)
+        self.armed = False
+        self.timers.pop((DEADMAN, 0), None)
         return Status.OK
 
     def _do_zero_lever(self, _: dict[str, int]) -> Status:
@@ -420,11 +434,55 @@ class Machine:
         return Status.OK
 
 
-def whole(table: Table) -> bool:
-    """Whether every row is there and every target, mask and time is within the table and the board."""
-    if None in table.states or None in table.rules or None in table.generators:
+# --- what a table may hold ------------------------------------------------------------------------------------------
+
+
+def good_table(table: Table) -> bool:
+    """Whether every row is there, and every target, mask, number and time within the table and the board."""
+    if not table.states or None in table.states:
         return False
-    return True
+    return (
+        all(row is not None and _good_state(table, row) for row in table.states)
+        and all(row is not None and _good_rule(row) for row in table.rules)
+        and all(row is not None and _good_generator(row) for row in table.generators)
+    )
+
+
+def _good_state(table: Table, row: Row) -> bool:
+    targets = {*range(len(table.states)), wire.END}
+    if row.after_us > wire.MAX_TIMER_US or (row.after_us and row.after_to not in targets):
+        return False
+    if (row.start | row.stop) >> len(table.generators) or row.rules >> len(table.rules) or row.outputs >> OUTPUTS:
+        return False
+    rules = range(wire.ON_RULE, wire.ON_RULE + 4 * len(table.rules))
+    others = range(wire.ON_INPUT, wire.ON_GENERATOR + GENERATORS)
+    return all((on in rules or on in others) and to in targets for on, to in when(row))
+
+
+def _good_rule(row: Row) -> bool:
+    far = 500_000_000
+    if not (-far <= row.lo_counts <= far and -far <= row.hi_counts <= far):
+        return False
+    if max(row.time_us, row.refractory_us) > wire.MAX_TIMER_US:
+        return False
+    if row.gate >= INPUTS and row.gate != wire.NO_INPUT:
+        return False
+    if row.kind == wire.Rule.WINDOW:
+        return row.lo_counts < row.hi_counts
+    return row.kind == wire.Rule.PRESS and row.lo_counts != row.hi_counts and row.time_us > 0
+
+
+def _good_generator(row: Row) -> bool:
+    kinds = wire.Generator
+    if row.kind not in list(kinds) or row.output >= OUTPUTS or row.width_us < 50:
+        return False
+    if max(row.delay_us, row.width_us, row.period_us) > wire.MAX_TIMER_US:
+        return False
+    if row.kind in (kinds.PULSE, kinds.TRAIN) and row.ramp_us and not 3200 <= row.ramp_us <= wire.MAX_TIMER_US:
+        return False
+    if row.kind == kinds.CODE and not 1 <= row.count <= 32:
+        return False
+    return row.kind != kinds.TRAIN or row.period_us - row.width_us >= 50
 
 
 def _bits(mask: int) -> list[int]:

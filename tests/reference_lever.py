@@ -41,6 +41,7 @@ class Lever:
     batch: int = 0
     samples: list[int] = field(default_factory=list)
     last_sample: int = 0
+    sampled_us: int = 0
 
     def edge(self, delta: int) -> None:
         self.counts += delta
@@ -48,7 +49,7 @@ class Lever:
 
     def zero(self) -> None:
         self.machine.tell("zeroed", at_counts=self.counts)
-        self._flush()
+        self.samples = [s - self.counts for s in self.samples]
         self.last_sample -= self.counts
         self.counts = 0
         self._moved()
@@ -165,7 +166,7 @@ class Lever:
     def _refuses(self, watch: Watch) -> bool:
         now, row = self.machine.t_us, watch.row
         late = now - watch.since_us > row.time_us
-        resting = watch.pressed_us is not None and now - watch.pressed_us <= row.refractory_us
+        resting = watch.pressed_us is not None and now - watch.pressed_us <= row.refractory_us != 0
         untouched = row.gate != wire.NO_INPUT and not self.machine.levels >> row.gate & 1
         return late or resting or untouched
 
@@ -175,16 +176,17 @@ class Lever:
         self._flush()
         self.period_us, self.batch = period_us, batch
         self.last_sample = self.counts
-        self.machine.timers.pop((SAMPLE, 0), None)
-        if period_us:
-            self.machine.timers[SAMPLE, 0] = self.machine.t_us + period_us
+        self.machine.timers[SAMPLE, 0] = self.machine.t_us + period_us
 
     def sample(self) -> None:
         change = abs(self.counts - self.last_sample)
         self.last_sample = self.counts
         for watch in self.watches:
             watch.peak_counts = max(watch.peak_counts, change)
+        if self.samples and not -0x8000 <= self.counts - self.samples[0] <= 0x7FFF:
+            self._flush()
         self.samples.append(self.counts)
+        self.sampled_us = self.machine.t_us
         self.machine.timers[SAMPLE, 0] = self.machine.t_us + self.period_us
         if len(self.samples) >= self.batch:
             self._flush()
@@ -193,6 +195,7 @@ class Lever:
         if not self.samples:
             return
         first = self.samples[0]
-        offsets = tuple(s - first for s in self.samples[1:])
-        self.machine.tell("lever", period_us=self.period_us, first_counts=first, offsets=offsets)
+        offsets = tuple(s - first for s in self.samples)
+        fields = {"period_us": self.period_us, "first_counts": first, "offsets": offsets}
+        self.machine.tell("lever", self.sampled_us, **fields)
         self.samples = []

@@ -309,6 +309,7 @@ static uint8_t simple_command(core_t *c, uint8_t message, const uint8_t *f)
         if (c->running)
             trial_end(c, END_REASON_STOPPED);
         c->armed = 0;
+        timer_clear(c, TIMER_DEADMAN);
         c->restart = 1;
         return STATUS_OK;
     case MSG_STOP:

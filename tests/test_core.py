@@ -1,0 +1,80 @@
+"""The C core against the reference, on random trials: event for event, field for field, pin for pin."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+from bodies import Told, difference, run_host, run_reference
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scenarios import Maker, Scenario
+
+from rig import wire
+
+GRIDS_US = (1, 50, 100)
+SEEDS = range(300)
+
+
+def both(scenario: Scenario) -> Told:
+    args = scenario.start_us, scenario.happenings, scenario.end_us
+    told = run_host(*args)
+    parted = difference(run_reference(*args), told, scenario.start_us)
+    assert not parted, parted
+    return told
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(st.randoms(use_true_random=False), st.sampled_from(GRIDS_US))
+def test_core_and_reference_agree_on_short_scenarios(rng: random.Random, grid_us: int) -> None:
+    both(Maker(rng, grid_us).scenario(pushes=3, changes=4, talk=2))
+
+
+@pytest.fixture(scope="module")
+def long_run() -> Counter[str]:
+    """Every seed's long scenario on both bodies; how often each thing occurred."""
+    seen: Counter[str] = Counter()
+    for seed in SEEDS:
+        rng = random.Random(seed)
+        scenario = Maker(rng, rng.choice(GRIDS_US)).scenario()
+        told = both(scenario)
+        seen["wrap"] += scenario.start_us >> 32 != scenario.end_us >> 32
+        seen.update(word for event in told.events for word in words(event.name, event.fields))
+        seen["tone"] += any(pins[1] for pins in told.pins.values())
+        seen["dimmed"] += any(0 < level < 255 for pins in told.pins.values() for level in pins[2:])
+    return seen
+
+
+ENUMS = {
+    ("rule", "decision"): wire.Decision,
+    ("generator", "mark"): wire.GeneratorMark,
+    ("fault", "fault"): wire.Fault,
+    ("trial_end", "reason"): wire.EndReason,
+    ("applied", "status"): wire.Status,
+}
+
+
+def words(name: str, fields: dict[str, int | tuple[int, ...]]) -> list[str]:
+    """What an event stands for in the count: its name, and its kind of decision, mark, fault, reason or status."""
+    found = [name]
+    for (event, key), numbers in ENUMS.items():
+        if event == name:
+            found.append(f"{name} {numbers(fields[key]).name}")
+    return found
+
+
+def test_everything_occurs_in_the_long_run(long_run: Counter[str]) -> None:
+    expected = {f"rule {d.name}" for d in wire.Decision} | {f"generator {m.name}" for m in wire.GeneratorMark}
+    expected |= {f"fault {f.name}" for f in wire.Fault if f != wire.Fault.NOT_ARMED}
+    expected |= {f"trial_end {r.name}" for r in wire.EndReason}
+    expected |= {f"applied {s.name}" for s in wire.Status}
+    expected |= {"wrap", "tone", "dimmed", "zeroed", "sound_due", "sound_off", "output", "input", "armed", "lever"}
+    missing = {word for word in expected if long_run[word] < 5}
+    assert not missing, {word: long_run[word] for word in missing}
+
+
+def test_most_of_the_long_run_is_decisions_not_refusals(long_run: Counter[str]) -> None:
+    assert long_run["rule PRESS"] > 100
+    assert long_run["applied OK"] > 10 * long_run["applied BAD_TABLE"]
+    assert long_run["trial_begin"] > 2 * len(SEEDS)
