@@ -24,6 +24,7 @@ from rig.task import Drop, Past, Result, Trial, Values
 POLL_NS = 50_000_000
 ACK_EVENTS = 24  # acknowledge at once after so many, else with the next ping
 FINISH_NS = 3_000_000_000
+_EVENT = int(Kind.EVENT)
 _VALVE = 1 << wire.OUTPUTS.index("valve")
 
 
@@ -188,7 +189,7 @@ class Session:
         host_ns = self.board.link.now_ns()
         append = self.journal.append
         for payload in payloads:
-            append(Kind.EVENT, host_ns, payload)
+            append(_EVENT, host_ns, payload)
             number = payload[0]
             if number == self._lever:
                 self.last_lever = payload

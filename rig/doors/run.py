@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import signal
 import sys
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from typing import Any
 
 from rig import __version__, core, events, wire
 from rig.board import Board, Hello
-from rig.config import Config
+from rig.config import Config, from_plain
 from rig.configfile import beside, load_config
 from rig.doors.live import Live
 from rig.errors import ConfigError
@@ -90,8 +91,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _with_body(config: Config, body: str) -> Config:
-    from rig.config import from_plain
-
     return from_plain({**config.plain(), "body": body})
 
 
@@ -119,6 +118,7 @@ def _session(
     with JournalWriter.create(folder / JOURNAL) as journal, open_publisher(config.stream) as publisher:
         manifest = _manifest(args, config, experiment, values, seed, hello, folder, began)
         journal.append(Kind.MANIFEST, board.link.now_ns(), json.dumps(manifest).encode())
+        journal.commit()
         (folder / "protocol.py").write_text(experiment.source, encoding="utf-8")
         live = Live(args, rules, folder) if not args.json else None
         session = Session(
@@ -141,8 +141,6 @@ def _session(
 
 def _try_first_trial(experiment: Protocol, values: Values, bench: RigBench, limits: Any, seed: int) -> None:
     """A protocol that cannot run is refused before anything is written or armed."""
-    import random
-
     compile_trial(experiment.trial(values, Past(), random.Random(seed)), bench, limits)
 
 
