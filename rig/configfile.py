@@ -15,7 +15,7 @@ def load_config(path: str | Path = "config.yaml") -> Config:
     """The rig that a file describes. Raises ConfigError for a file that cannot be read, and as ``parse_config``."""
     path = Path(path)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: not found; go to the folder that holds it, or name it with --config") from None
     except UnicodeDecodeError as error:

@@ -97,6 +97,7 @@ FAULTS = [
     ("rig: r\n---\nrig: s\n", "config.yaml:2: not YAML: but found another document"),
     ("rig: a\x07", "config.yaml:1: a character that may not stand in a text file; delete it"),
     ('rig: "\\UFFFFFFFF"', "config.yaml: not YAML: an escape or a number that cannot be read"),
+    ('rig: "\\U00110000"', "config.yaml: not YAML: an escape or a number that cannot be read"),
     ("[" * 5000, "config.yaml: nested too deep; nothing here is deeper than four levels"),
     ("rig: r\n", "config.yaml:1: lever: missing; write lever: (keys and values)"),
     (
@@ -133,6 +134,9 @@ FAULTS = [
         LEAST + "safety:\n  deadman_ms: 5.5\n",
         "config.yaml:6: safety.deadman_ms: expected a whole number from 1 to 5000",
     ),
+    (LEAST + "safety:\n  deadman_ms: true\n", "config.yaml:6: safety.deadman_ms: expected a whole number, got true; "),
+    (LEAST + "lever: true\n", "config.yaml:5: lever: stands twice, first in line 2; delete one"),
+    (LEAST.replace("0.01", "true"), "config.yaml:3: lever.mm_per_count: expected a positive number, got true; write"),
     (LEAST + "safety:\n  interlock: interlok\n", "config.yaml:6: safety.interlock: expected one of lick, frame, "),
     (LEAST + "safety:\n  interlock: touch\n", "config.yaml:6: safety.interlock: touch is not wired; add it to inputs"),
     (
@@ -181,6 +185,8 @@ FAULTS = [
     ),
     (LEAST + "body: emulator\nboard: teensy4\n", "config.yaml:6: board: the emulator runs AVR boards only"),
     (LEAST + "stream: tcp://*:5555\n", "config.yaml:5: stream: beyond this computer only with stream_keys"),
+    (LEAST + "stream: tcp://0.0.0.0:5555\n", "config.yaml:5: stream: beyond this computer only with stream_keys"),
+    (LEAST + "stream: tcp://imaging:5555\n", "config.yaml:5: stream: beyond this computer only with stream_keys"),
     (
         LEAST + "stream: tcp://127.0.0.1:0\n",
         "config.yaml:5: stream: expected tcp://address:port; write e.g. tcp://127.",
@@ -399,6 +405,11 @@ def test_the_digest_knows_values_only() -> None:
     config = parse_config(SHIPPED)
     shuffled = dict(reversed(list(config.plain().items())))
     assert parse_config(yaml.safe_dump(shuffled, sort_keys=False)).digest() == config.digest()
+    wired = [
+        parse_config(LEAST + f"inputs: {{{text}}}\n").digest()
+        for text in ("lick: {}, frame: {}", "frame: {}, lick: {}")
+    ]
+    assert wired[0] == wired[1] != parse_config(LEAST).digest()
     assert parse_config(LEAST).digest() == parse_config(LEAST + "# x\nsafety: {deadman_ms: 500}\n").digest()
     assert parse_config(LEAST).digest() != parse_config(LEAST + "safety: {deadman_ms: 501}\n").digest()
     assert re.fullmatch("[0-9a-f]{64}", config.digest())
