@@ -128,7 +128,7 @@ class Host:
         self.room = self.ffi.new("uint8_t[]", 4096)
         self.events: list[Event] = []
         self.pins: dict[int, tuple[int, ...]] = {}
-        self.start_us = start_us
+        self.now_us = start_us
         self.sequence = 0
         self.lib.host_start(self.host, start_us & U32, 1, 0, 1, 0)
         self.take()
@@ -141,9 +141,9 @@ class Host:
                 size = data[at]
                 self.events.append(event(data[at + 1 : at + 1 + size]))
                 at += 1 + size
-        t_us = self.start_us + (lib.host_now(host) - self.start_us & U32)
+        self.now_us += lib.host_now(host) - self.now_us & U32
         levels = (lib.host_level(host, o) for o in range(8))
-        self.pins[t_us] = (lib.host_outputs(host), lib.host_tone_hz(host), *levels)
+        self.pins[self.now_us] = (lib.host_outputs(host), lib.host_tone_hz(host), *levels)
 
     def plan(self, happenings: list[Happening]) -> None:
         edges = [h for h in happenings if isinstance(h, Edge)]
@@ -159,10 +159,9 @@ class Host:
 
     def step(self, t_us: int) -> None:
         while True:
-            now_us = self.start_us + (self.lib.host_now(self.host) - self.start_us & U32)
-            reason = self.lib.host_run(self.host, min(t_us, now_us + STRIDE_US) & U32, 1)
+            reason = self.lib.host_run(self.host, min(t_us, self.now_us + STRIDE_US) & U32, 1)
             self.take()
-            if reason == 0 and now_us + STRIDE_US >= t_us:
+            if reason == 0 and self.now_us == t_us:
                 return
 
     def command(self, h: Command) -> None:
