@@ -40,11 +40,14 @@ class Machine:
         buffer = self._ffi.from_buffer
         self._lib.host_plan_inputs(self._host, buffer("uint32_t[]", times), buffer("uint8_t[]", levels8), len(times))
 
-    def run(self, until_us: int) -> None:
-        """Let time pass, at most 2^30 µs of it."""
-        while self._lib.host_run(self._host, until_us & MASK, 0):
-            pass
+    def run(self, until_us: int) -> list[bytes]:
+        """Let time pass, at most 2^30 µs of it. Returns the events told, as payloads: none is ever lost for want of room
+        as long as samples do not fill the queue (let at most 100 ms pass at a time where they are on)."""
+        told: list[bytes] = []
+        while self._lib.host_run(self._host, until_us & MASK, 1):
+            told += self.take()
         self.t_us = until_us
+        return told + self.take()
 
     def command(self, name: str, values: dict[str, int] | None = None, sequence: int = 0) -> int:
         """A command, now. Returns its status."""
@@ -62,6 +65,11 @@ class Machine:
     def lever_to(self, counts: int) -> None:
         """The lever stands there, now."""
         self._lib.host_lever_to(self._host, counts)
+
+    @property
+    def lever(self) -> int:
+        """Where the lever is, in counts since the last zero."""
+        return int(self._lib.host_lever(self._host))
 
     def input_now(self, levels: int) -> None:
         """The inputs are so, now."""

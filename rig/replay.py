@@ -95,27 +95,40 @@ def decisions(
     if not len(t_us):
         return
     machine = Machine(int(t_us[0]) - 1000)
-    _begin(machine, rule, int(counts[0]))
-    after: dict[int, list[tuple[int, int]]] = {}
-    for mark in zeros or []:
-        after.setdefault(_place(t_us, counts, mark), []).append(mark)
-    zero = int(counts[0])
-    yield from _made(machine, int(t_us[0]))
-    for row in range(len(t_us)):
-        now_us = max(int(t_us[row]), machine.t_us)
-        _run_to(machine, now_us)
-        machine.lever_to(int(counts[row]) - zero)
-        for at_us, count in after.get(row, ()):
-            _run_to(machine, max(at_us, machine.t_us))
-            machine.lever_to(count - zero)
-            machine.command("zero_lever")
-            zero = count
-        yield from _made(machine, machine.t_us)
-    _run_to(machine, machine.t_us + rule.time_us + 1)
-    yield from _made(machine, machine.t_us)
+    machine.lever_to(int(counts[0]))
+    _begin(machine, rule)
+    steps = np.diff(counts, prepend=counts[:1])
+    first, near_us = 0, int(t_us[0])
+    for row, at_us, count in _placed(t_us, counts, zeros or []):
+        _play(machine, t_us[first : row + 1], steps[first : row + 1])
+        yield from _run_to(machine, max(at_us, machine.t_us), near_us)
+        machine.lever_to(machine.lever + count - int(counts[row]))
+        machine.command("zero_lever")
+        machine.lever_to(int(counts[row]) - count)
+        first, near_us = row + 1, machine.t_us
+    _play(machine, t_us[first:], steps[first:])
+    yield from _run_to(machine, max(int(t_us[-1]), machine.t_us) + rule.time_us + 1, near_us)
 
 
-def _begin(machine: Machine, rule: LeverRule, first: int) -> None:
+def _placed(
+    t_us: NDArray[np.int64], counts: NDArray[np.int64], zeros: list[tuple[int, int]]
+) -> Iterator[tuple[int, int, int]]:
+    """``(row, t_us, count)`` of each mark, in order; marks before the trace begins say nothing about it."""
+    rows = [(_place(t_us, counts, mark), *mark) for mark in zeros]
+    yield from sorted(row for row in rows if row[0] >= 0)
+
+
+def _play(machine: Machine, t_us: NDArray[np.int64], steps: NDArray[np.int64]) -> None:
+    """Hand over a stretch of the trace; a jump too large for one edge becomes several at the same time."""
+    parts = np.abs(steps) // 128 + (steps != 0)
+    which = np.repeat(np.arange(len(steps)), parts)
+    nth = np.arange(len(which)) - np.repeat(np.cumsum(parts) - parts, parts)
+    size = parts[which]
+    part = steps[which] * (nth + 1) // size - steps[which] * nth // size
+    machine.plan_lever(np.maximum(t_us[which], machine.t_us), part)
+
+
+def _begin(machine: Machine, rule: LeverRule) -> None:
     rows = dict.fromkeys((name for name, _ in wire.STATE_FIELDS), 0) | {"rules": 1, "after_to": wire.END}
     machine.command("set_safety", {"deadman_us": 5_000_000, "interlock": wire.NO_INPUT})
     machine.command("lock")
@@ -128,14 +141,15 @@ def _begin(machine: Machine, rule: LeverRule, first: int) -> None:
         raise ConfigError(f"the lever rule is refused: {rule.lo_counts}..{rule.hi_counts} counts, {rule.time_us} us")
 
 
-def _run_to(machine: Machine, until_us: int) -> None:
+def _run_to(machine: Machine, until_us: int, near_us: int) -> Iterator[Made]:
+    yield from _made(machine.take(), near_us)
     while machine.t_us < until_us:
         machine.keep_alive()
-        machine.run(min(until_us, machine.t_us + 4_000_000))
+        yield from _made(machine.run(min(until_us, machine.t_us + 4_000_000)), machine.t_us)
 
 
-def _made(machine: Machine, near_us: int) -> Iterator[Made]:
-    for payload in machine.take():
+def _made(payloads: list[bytes], near_us: int) -> Iterator[Made]:
+    for payload in payloads:
         found = wire.decode(payload)
         if found.name != "rule":
             continue

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
-from rig.calibration_age import level_calibration
+from rig.calibration.age import level_calibration
 from rig.configfile import load_config
 from rig.errors import ConfigError
 from rig.loudness import TOLERANCE_DB, LevelCalibration

@@ -272,10 +272,9 @@ class _Silence:
 def _run_to(machine: Machine, until_us: int, silence: _Silence, again: list[bytes]) -> None:
     while machine.t_us < until_us:
         stop_us, heard = silence.next_stop(machine.t_us, until_us)
-        machine.run(stop_us)
+        again += machine.run(stop_us)
         if heard:
             machine.keep_alive()
-        again += machine.take()
 
 
 def _canonical(payload: bytes) -> bytes:

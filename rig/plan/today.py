@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from rig.errors import ConfigError
 from rig.plan import DayPlan, Light, Plan, canonical, light_trials, plan_data
-from rig.plan_write import flow, share
+from rig.plan.write import flow, share
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rig.errors import ConfigError
 from rig.plan import Plan
-from rig.plan_make import PlanKey
-from rig.plan_read import parse_key, parse_plan
-from rig.plan_write import key_text, plan_text
+from rig.plan.make import PlanKey
+from rig.plan.read import parse_key, parse_plan
+from rig.plan.write import key_text, plan_text
 
 OWNER_ONLY, EVERYBODY = 0o600, 0o666  # modes before the umask; Windows knows no such modes
 

@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from rig.errors import RigError
-from rig.movement import Floats
-from rig.stats import NAN, ROUNDING
+from rig.curves.movement import Floats
+from rig.curves.stats import NAN, ROUNDING
 
 OPTIMISERS = ("lbfgs", "bfgs", "powell")
 """Tried in this order until one converges; the first is the quickest, the last the most patient."""

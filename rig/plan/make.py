@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from rig.errors import ConfigError
 from rig.plan import WINDOWS, Animal, Calendar, Light, Plan
-from rig.plan_check import check_name, check_plan, limit, unique
-from rig.plan_draw import derived_seed, draw, shuffled
+from rig.plan.check import check_name, check_plan, limit, unique
+from rig.plan.draw import derived_seed, draw, shuffled
 
 Windows = tuple[str | None, ...]  # of one animal, one a light day
 

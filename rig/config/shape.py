@@ -16,8 +16,8 @@ from typing import Any
 import msgspec.inspect as mi
 from msgspec import NODEFAULT
 
-from rig.config_text import Path, Text, shown
-from rig.config_words import NO_EXAMPLE, Kind, is_number, refuse, refuse_key, refuse_missing, refuse_name
+from rig.config.text import Path, Text, shown
+from rig.config.words import NO_EXAMPLE, Kind, is_number, refuse, refuse_key, refuse_missing, refuse_name
 
 
 def check(text: Text, struct: type) -> None:

@@ -15,9 +15,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rig.plan import NO_WINDOW, WEEKDAYS, Light, Plan, light_data
-from rig.plan_make import balance
-from rig.plan_today import how_words
-from rig.plan_write import flow
+from rig.plan.make import balance
+from rig.plan.today import how_words
+from rig.plan.write import flow
 
 LETTERS = {"clear": "C", "blocked": "B", NO_WINDOW: "L"}
 STYLES = {"clear": "bold cyan", "blocked": "bold yellow", NO_WINDOW: "bold cyan"}

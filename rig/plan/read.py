@@ -12,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
-from rig.config_text import Path, shown
+from rig.config.text import Path, shown
 from rig.errors import ConfigError, did_you_mean
 from rig.plan import NO_WINDOW, WINDOWS, Animal, Calendar, Light, Plan
-from rig.plan_check import check_plan
-from rig.plan_make import PlanKey
-from rig.plan_source import Source, load
+from rig.plan.check import check_plan
+from rig.plan.make import PlanKey
+from rig.plan.source import Source, load
 
 HEAD = ("study", "seed", "days", "n_animals", "groups", "blind", "rules", "animals", "calendar")
 LIGHT = tuple(f.name for f in fields(Light) if f.name != "window")

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from rig.errors import RigError
-from rig.movement import Flags, Floats
+from rig.curves.movement import Flags, Floats
 
 NAN = float("nan")
 

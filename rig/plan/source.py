@@ -1,6 +1,6 @@
 """Plain data that is asked for by kind: a whole number, a date, a fraction, a list.
 
-Floor 0: text and data come in as arguments. YAML is read by ``config_text``, as every file of the
+Floor 0: text and data come in as arguments. YAML is read by ``rig.config.text``, as every file of the
 rig is; here stand the kinds of value that a plan has, each refused with its place and remedy.
 """
 
@@ -12,12 +12,12 @@ from datetime import date
 from fractions import Fraction
 from typing import Any
 
-from rig.config_text import Path, Text, read_yaml, shown
+from rig.config.text import Path, Text, read_yaml, shown
 from rig.errors import did_you_mean
 
 
 class Source(Text):
-    """Plain data with the file's name and the line of each value; see ``config_text.Text``."""
+    """Plain data with the file's name and the line of each value; see ``rig.config.text.Text``."""
 
     def mapping(self, key: Path, value: object, known: Collection[str], needed: Collection[str] = ()) -> dict[str, Any]:
         """A mapping whose keys are all among ``known`` (none given: any), with all the needed."""

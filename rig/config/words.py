@@ -1,6 +1,6 @@
 """How a wrong value or key is told: what was expected, what stands there, what to write instead.
 
-Floor 0: types and values in, one line out (raised as ConfigError). It decides nothing: ``config_shape`` does.
+Floor 0: types and values in, one line out (raised as ConfigError). It decides nothing: ``shape`` does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import msgspec.inspect as mi
 
-from rig.config_text import Path, Text, shown
+from rig.config.text import Path, Text, shown
 from rig.errors import did_you_mean
 
 NO_EXAMPLE = object()

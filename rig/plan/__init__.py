@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rig.errors import ConfigError, did_you_mean
-from rig.plan_draw import derived_seed, light_blocks
+from rig.plan.draw import derived_seed, light_blocks
 
 WINDOWS = ("clear", "blocked")
 NO_WINDOW = "light"  # what a light day's cell says in a plan that does not use windows

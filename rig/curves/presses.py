@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rig.movement import SAMPLE_HZ, Floats
+from rig.curves.movement import SAMPLE_HZ, Floats
 
 
 @dataclass(frozen=True)

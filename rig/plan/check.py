@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from rig.errors import ConfigError, did_you_mean
 from rig.plan import MAX_TRIALS, WEEKDAYS, WINDOWS, Animal, Calendar, Light, Plan
-from rig.plan_draw import MAX_BLOCK_TRIALS
+from rig.plan.draw import MAX_BLOCK_TRIALS
 
 MAX_DAYS = 366
 MAX_ANIMALS = 500

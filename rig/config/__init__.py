@@ -1,8 +1,8 @@
 """What one rig is: body, port, pins, lever, calibrations, ceilings, addresses. Text in, typed values out.
 
 Floor 0: opens no file and knows no clock; ``rig.configfile`` reads the file. The structs below are the one list of
-keys: from them come the check of every value (``config_shape``), the JSON Schema for editors and the plain form in a
-session's manifest. Rules between keys stand in ``config_rules``, YAML and its lines in ``config_text``.
+keys: from them come the check of every value (``shape``), the JSON Schema for editors and the plain form in a
+session's manifest. Rules between keys stand in ``rules``, YAML and its lines in ``text``.
 
 Units stand last in every key. ``none`` means that a thing is not there.
 """
@@ -17,9 +17,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from rig import config_rules
-from rig.config_shape import check
-from rig.config_text import Text, read_yaml
+from rig.config import rules as config_rules
+from rig.config.shape import check
+from rig.config.text import Text, read_yaml
 from rig.wire import INPUTS, OUTPUTS
 
 MAX_SEED = 2**53 - 1  # a double holds it exactly

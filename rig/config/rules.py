@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rig.config_text import Path, Text
+from rig.config.text import Path, Text
 from rig.wire import MAX_TIMER_US
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import Any
 
 import yaml
 
-from rig.config_text import plain_word
+from rig.config.text import plain_word
 from rig.plan import Plan, plan_data
-from rig.plan_draw import MAX_BLOCK_TRIALS
-from rig.plan_make import PlanKey
+from rig.plan.draw import MAX_BLOCK_TRIALS
+from rig.plan.make import PlanKey
 
 TOP = """\
 # Light plan: who gets light when. `rig plan show` draws it, `rig run` obeys it.
@@ -85,7 +85,7 @@ def flow(value: object, key: str = "") -> str:
 def word(text: str) -> str:
     """A word as it is, in quotes where this reader or another would take it for something else.
 
-    Such are ``none`` and 007 to ``config_text``, ``on`` and 12:30 to the readers of YAML 1.1.
+    Such are ``none`` and 007 to ``rig.config.text``, ``on`` and 12:30 to the readers of YAML 1.1.
     """
     try:
         plain = plain_word(text) == text and yaml.safe_load(f"[{text}]") == [text]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rig.movement import (
+from rig.curves.movement import (
     Floats,
     MovementRule,
     Movements,
@@ -24,9 +24,9 @@ from rig.movement import (
     quick_length,
     to_1khz,
 )
-from rig.presses import PressRule, find_presses_s
-from rig.trajectory import extract_segments, within_session_correlation
-from rig.trials import Trials, TrialTimes, time_trials
+from rig.curves.presses import PressRule, find_presses_s
+from rig.curves.trajectory import extract_segments, within_session_correlation
+from rig.curves.trials import Trials, TrialTimes, time_trials
 
 # ---- one number a session ------------------------------------------------------------------------
 # Each takes the trials to judge (all, or those with light) and gives NaN where none of them counts.
