@@ -77,9 +77,7 @@ class Truth:
         turn = 2 * math.pi / self.wobble_s
         swing_us = self.wobble_ppm * (1 - math.cos(turn * at_s)) / turn
         slept_s = sum(for_s for when_s, for_s in self.sleeps if at_s >= when_s)
-        slew_us = sum(
-            ppm * min(max(at_s - when_s, 0.0), for_s) for when_s, for_s, ppm in self.slews
-        )
+        slew_us = sum(ppm * min(max(at_s - when_s, 0.0), for_s) for when_s, for_s, ppm in self.slews)
         return self.start_us + (at_s + slept_s) * 1e6 + self.drift_ppm * at_s + swing_us + slew_us
 
     def host_ns(self, at_s: float) -> int:

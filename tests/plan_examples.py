@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from rig.plan import WEEKDAYS, Animal, Calendar, Light, Plan
-from rig.plan_make import PlanSpec, make_plan
+from rig.plan.make import PlanSpec, make_plan
 
 MICE = tuple(f"M{n:02}" for n in range(1, 17))
 MONDAY = date(2025, 3, 3)

@@ -24,7 +24,7 @@ from rig.calibration import (
     laser_curve,
     valve_curve,
 )
-from rig.calibration_age import age_warning, age_warnings, level_calibration
+from rig.calibration.age import age_warning, age_warnings, level_calibration
 from rig.config import Config, Drop, Lever, Octave, SoundCalibration, Valve, from_plain, parse_config
 from rig.errors import ConfigError
 

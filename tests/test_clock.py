@@ -37,9 +37,7 @@ def median(values: list[float]) -> float:
 
 
 @given(st.integers(0, WRAP - 1), st.lists(st.integers(-60_000_000, WRAP // 2 - 60_000_001)))
-def test_unwrapper_follows_any_walk_of_steps_short_of_half_a_wrap(
-    start_us: int, steps_us: list[int]
-) -> None:
+def test_unwrapper_follows_any_walk_of_steps_short_of_half_a_wrap(start_us: int, steps_us: list[int]) -> None:
     unwrapper = Unwrapper()
     newest_us = now_us = start_us
     assert unwrapper.unwrap(start_us) == start_us
@@ -118,9 +116,7 @@ def test_the_bound_is_honest_through_an_hour_of_wobble(delay: links.Delay) -> No
     ("delay", "bound_us", "error_us"),
     [(links.quiet, 190, 5), (links.usb_frames, 280, 45), (links.one_sided, 250, 20)],
 )
-def test_the_bound_is_tight_on_a_good_link(
-    delay: links.Delay, bound_us: float, error_us: float
-) -> None:
+def test_the_bound_is_tight_on_a_good_link(delay: links.Delay, bound_us: float, error_us: float) -> None:
     truth = links.Truth(drift_ppm=150, wobble_ppm=2, wobble_s=300)
     run = links.Run(truth, delay, seed=3, for_s=600)
     checked = [c for c in run.check() if c.at_s > 30]
@@ -246,8 +242,7 @@ def test_a_board_that_starts_again_restarts_the_fit() -> None:
     for i in range(50):
         clock.add(i * SECOND_NS // 5, 10**9 + i * 200_000, i * SECOND_NS // 5 + 500_000)
     verdicts = [
-        clock.add((50 + i) * SECOND_NS // 5, i * 200_000, (50 + i) * SECOND_NS // 5 + 500_000)
-        for i in range(4)
+        clock.add((50 + i) * SECOND_NS // 5, i * 200_000, (50 + i) * SECOND_NS // 5 + 500_000) for i in range(4)
     ]
     doubted, restarted, kept = Verdict.DOUBTED, Verdict.RESTARTED, Verdict.KEPT
     assert verdicts == [doubted, doubted, restarted, kept]
@@ -296,9 +291,7 @@ def test_no_samples_whatever_break_it(made: list[tuple[int, int, int]], asked_us
              min_size=1, max_size=300),
     st.floats(-2e-4, 2e-4),
 )  # fmt: skip
-def test_a_steady_clock_is_within_the_bound_whatever_the_delays(
-    steps: list[tuple[int, int, int]], rate: float
-) -> None:
+def test_a_steady_clock_is_within_the_bound_whatever_the_delays(steps: list[tuple[int, int, int]], rate: float) -> None:
     """Adversarial delays: only the rate is steady. Then the bound is a theorem, not a statistic."""
     clock = Clock()
     now_us = 0

@@ -15,11 +15,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from rig import config_rules, wire
+from rig import wire
+
+from rig.config import rules as config_rules
 from rig.config import Config, from_plain, json_schema, parse_config, schema_text
-from rig.config_shape import check
-from rig.config_text import Text, plain_word, read_yaml
-from rig.config_words import UNITS
+from rig.config.shape import check
+from rig.config.text import Text, plain_word, read_yaml
+from rig.config.words import UNITS
 from rig.configfile import beside, load_config
 from rig.errors import ConfigError
 

@@ -7,12 +7,12 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from rig import curves
-from rig.curves import measure_session
+from rig.curves import measures as curves
+from rig.curves.measures import measure_session
 from rig.errors import RecordError
-from rig.movement import Floats, MovementRule
-from rig.presses import PressRule
-from rig.trials import Trials, TrialTimes, make_trials
+from rig.curves.movement import Floats, MovementRule
+from rig.curves.presses import PressRule
+from rig.curves.trials import Trials, TrialTimes, make_trials
 
 NAN = float("nan")
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 
 from rig.errors import RigError
-from rig.mixed import mixed_model
-from rig.movement import Floats
+from rig.curves.mixed import mixed_model
+from rig.curves.movement import Floats
 
 pytest.importorskip("statsmodels", reason="statsmodels is not installed")
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import signal
 
 from rig.errors import RecordError
-from rig.movement import (
+from rig.curves.movement import (
     PUBLISHED_RULE,
     Flags,
     Floats,

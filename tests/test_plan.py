@@ -14,8 +14,8 @@ from plan_examples import MICE, MONDAY, PLAN, STUDY, calm, few, longest_run, pla
 
 from rig.errors import ConfigError
 from rig.plan import MAX_TRIALS, Light, Plan, light_trials, plan_data
-from rig.plan_check import check_light
-from rig.plan_make import make_plan
+from rig.plan.check import check_light
+from rig.plan.make import make_plan
 
 LIGHT_DAYS = (15, 16)
 N_TRIALS = 10 + 5 * 20

@@ -17,11 +17,11 @@ from rich.console import Console
 
 from rig.errors import ConfigError
 from rig.plan import Light, light_data
-from rig.plan_calendar import calendar
-from rig.plan_cli import names, register
-from rig.plan_file import key_path, read_key, read_plan, write_plan
-from rig.plan_make import make_plan, plan_key
-from rig.plan_write import plan_text
+from rig.plan.calendar import calendar
+from rig.doors.plan import names, register
+from rig.planfile import key_path, read_key, read_plan, write_plan
+from rig.plan.make import make_plan, plan_key
+from rig.plan.write import plan_text
 
 GOLDEN = Path(__file__).parent / "golden"
 TODAY = date(2025, 3, 21)

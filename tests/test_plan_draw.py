@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import calm, longest_run
 
-from rig.plan_draw import arrange, arrangements, draw, light_blocks, run_at_end, shuffled
+from rig.plan.draw import arrange, arrangements, draw, light_blocks, run_at_end, shuffled
 
 
 @pytest.mark.parametrize("max_run", [1, 2, 3])

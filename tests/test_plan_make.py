@@ -12,8 +12,8 @@ from plan_examples import MICE, PLAN, STUDY, calm, few, specs
 
 from rig.errors import ConfigError
 from rig.plan import Light, Plan
-from rig.plan_make import PlanSpec, allot, balance, make_plan, natural, plan_key, runs, unblind
-from rig.plan_write import key_text, plan_text
+from rig.plan.make import PlanSpec, allot, balance, make_plan, natural, plan_key, runs, unblind
+from rig.plan.write import key_text, plan_text
 
 BLIND = replace(STUDY, blind=True)
 seeds = st.integers(0, 2**53 - 1)

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_examples import PLAN, STUDY, calm, few, plans
 
-from rig.config_text import read_yaml
+from rig.config.text import read_yaml
 from rig.errors import ConfigError
 from rig.plan import Light, Plan, plan_data
-from rig.plan_make import make_plan, plan_key
-from rig.plan_read import parse_key, parse_plan, plan_from_data
-from rig.plan_write import key_text, plan_text, share, word
+from rig.plan.make import make_plan, plan_key
+from rig.plan.read import parse_key, parse_plan, plan_from_data
+from rig.plan.write import key_text, plan_text, share, word
 
 GOLDEN = Path(__file__).parent / "golden"
 TEXT = plan_text(PLAN)

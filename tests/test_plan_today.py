@@ -14,9 +14,9 @@ from plan_examples import MICE, MONDAY, PLAN, STUDY, calm, few, plans
 
 from rig.errors import ConfigError
 from rig.plan import Light, Plan, light_trials, plan_data
-from rig.plan_make import make_plan
-from rig.plan_read import plan_from_data
-from rig.plan_today import Deviation, Done, changes, describe, override, pick_up
+from rig.plan.make import make_plan
+from rig.plan.read import plan_from_data
+from rig.plan.today import Deviation, Done, changes, describe, override, pick_up
 
 DATES = PLAN.dates("M07")
 DAY_15 = DATES[14]

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rig.movement import Floats
-from rig.presses import PressRule, find_presses_s
+from rig.curves.movement import Floats
+from rig.curves.presses import PressRule, find_presses_s
 
 
 def ramp(rest_ms: int, rise_ms: int, after_ms: int = 100) -> Floats:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rig.errors import RigError
-from rig.stats import group_curve, light_effect, paired, pooled_percentiles
+from rig.curves.stats import group_curve, light_effect, paired, pooled_percentiles
 
 NAN = float("nan")
 CURVES = Path(__file__).parents[2] / "shared" / "reference" / "ren2022_learning_curves.csv"

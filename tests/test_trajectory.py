@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.errors import RecordError
-from rig.movement import Floats
-from rig.trajectory import (
+from rig.curves.movement import Floats
+from rig.curves.trajectory import (
     SPANS_S,
     across_session_correlation,
     adjacent_correlation,

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.errors import RecordError
-from rig.movement import Movements
-from rig.trials import Trials, TrialTimes, count_early_presses, make_trials, time_trials
+from rig.curves.movement import Movements
+from rig.curves.trials import Trials, TrialTimes, count_early_presses, make_trials, time_trials
 
 NAN = float("nan")
 
