@@ -105,10 +105,10 @@ static inline void look(emulator *e)
 }
 
 /* harness.c */
+void fault(emulator *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void event_add(emulator *e, uint32_t kind, uint32_t detail);
 uint16_t opcode_now(const emulator *e);
 uint64_t cycle_of_write(const emulator *e);
-void fence(emulator *e);
 avr_io_t *peripheral(const emulator *e, const char *kind, int nth);
 
 /* list.c */

@@ -5,7 +5,8 @@ May run the emulator; never reads a clock of the host. Two runs that write and r
 
 from __future__ import annotations
 
-from avr.emulator import Emulator, bytes_of
+from avr.emulator import Emulator
+from avr.records import bytes_of
 
 
 class EmulatedLink:

@@ -42,7 +42,7 @@ static void on_pin(avr_irq_t *irq, uint32_t value, void *param)
     port *p = param;
     const uint8_t *data = p->e->avr->data;
     uint8_t driven = data[p->io->r_ddr], bit = (uint8_t)(1 << irq->irq);
-    if (p->e->in_instruction || !(driven & bit))
+    if (!(driven & bit))
         return;
     uint8_t others = data[p->io->r_pin] & (uint8_t)~bit;
     record(p, driven, (others | (value & 0xff ? bit : 0)) & driven);

@@ -1,14 +1,11 @@
 /* Resets: from power-on, the reset pin, brown-out or the watchdog. RAM keeps its contents, as on the chip. */
 #include "internal.h"
 
-enum { LONGEST_BLOCK = 1 << 30 };
-
 /* What must be put right each time the library has reset its peripherals. */
 void reset_settle(emulator *e)
 {
     e->asleep = 0;
     e->shadow = 0;
-    e->avr->run_cycle_limit = LONGEST_BLOCK;
     if (!e->deepest_sp)
         e->deepest_sp = _avr_sp_get(e->avr);
     uart_after_reset(e);

@@ -8,7 +8,8 @@ import pytest
 
 from avr.build import EmulatorError, avr_program
 from avr.elf import read_elf, scan_elf
-from avr.emulator import MCUS, Emulator
+from avr.emulator import Emulator
+from avr.records import MCUS
 
 
 def hazard(constant: int) -> Path:

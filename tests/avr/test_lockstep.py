@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from avr.build import EmulatorError, avr_program
-from avr.emulator import MCUS, Emulator, Records
+from avr.chips import start
+from avr.emulator import Emulator
+from avr.records import MCUS, Records
 
 END_CYCLE = 40_000
 
@@ -72,10 +74,6 @@ def test_a_run_is_the_same_however_it_is_cut(cuts: list[int]) -> None:
     assert_same(busy_run("atmega328p", cuts, late=True), whole("atmega328p"))
 
 
-def start(program: str, mcu: str, **defines: str | int) -> Emulator:
-    return Emulator(avr_program([program], mcu, defines=defines), mcu)
-
-
 @pytest.mark.parametrize("levels", [0, 3, 6])
 def test_the_deepest_stack_is_found(levels: int) -> None:
     chip = start("deep.c", "atmega328p", LEVELS=levels)
@@ -91,6 +89,28 @@ def test_a_broken_program_is_an_error_that_says_where() -> None:
     chip = start("deep.c", "atmega328p", LEVELS=20)
     with pytest.raises(EmulatorError, match=r"cycle \d+"):
         chip.run_until_cycle(1_000_000)
+
+
+def test_of_two_stimuli_at_one_cycle_the_later_given_wins() -> None:
+    for last in (0, 1):
+        chip = start("send.c", "atmega2560")
+        chip.schedule_pin("D", 0, 1 - last, 500)
+        chip.schedule_pin("D", 0, last, 500)
+        chip.run_until_cycle(600)
+        assert chip.port_level("D") & 1 == last
+        chip.schedule_pins("D", 0, [1 - last, last], [700, 700])
+        chip.run_until_cycle(800)
+        assert chip.port_level("D") & 1 == last
+
+
+def test_a_pin_that_is_let_go_falls_back_on_its_pull_up() -> None:
+    chip = start("pullup.c", "atmega328p")
+    chip.schedule_pin("D", 2, 0, 1000)
+    chip.schedule_pin("D", 2, None, 2000)
+    chip.run_until_cycle(1500)
+    assert chip.port_level("D") & 4 == 0
+    chip.run_until_cycle(2500)
+    assert chip.port_level("D") & 4 == 4
 
 
 def test_what_has_passed_cannot_be_changed() -> None:

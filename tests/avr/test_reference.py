@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 import latency
 
 from avr.build import avr_program
-from avr.emulator import Emulator, bytes_of
+from avr.emulator import Emulator
+from avr.records import bytes_of
 
 ROWS = {row.name: row for row in latency.ROWS}
 

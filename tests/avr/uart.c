@@ -67,7 +67,6 @@ static void on_data_write(avr_t *avr, avr_io_addr_t at, uint8_t value, void *par
         *status(e) &= (uint8_t)~UDRE;
     } else
         event_add(e, EVENT_UDR_FULL, value);
-    fence(e);
     look(e);
 }
 

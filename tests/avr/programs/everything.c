@@ -1,9 +1,11 @@
-/* Uses all that could make a run depend on how it is cut: edges, bytes both ways, three timers, sleep, a pin toggled
- * by a timer, and code that runs with interrupts off.
+/* Uses all that could make a run depend on how it is cut: edges, bytes both ways, three timers, sleep, the watchdog, a
+ * pin toggled by a timer, code that runs with interrupts off, and an interrupt switched on with others allowed.
  */
 #include <avr/interrupt.h>
 #include <avr/sleep.h>
+#include <avr/wdt.h>
 #include <stdint.h>
+#include <util/delay_basic.h>
 
 #include "edge.h"
 
@@ -35,9 +37,10 @@ ISR(USART_RX_vect) { put(UDR0); }
 
 ISR(USART_UDRE_vect)
 {
-    UDR0 = ring[tail++];
     if (tail == head)
-        UCSR0B &= (uint8_t)~(1 << UDRIE0);
+        UCSR0B = 1 << RXEN0 | 1 << TXEN0 | 1 << RXCIE0;
+    else
+        UDR0 = ring[tail++];
 }
 
 ISR(TIMER0_OVF_vect)
@@ -66,12 +69,16 @@ int main(void)
     EDGE_SENSE = EDGE_ANY;
     EIMSK = 1 << EDGE_FLAG;
     sei();
+    wdt_enable(WDTO_1S);
     for (;;) {
         turns++;
+        UCSR0B = 1 << RXEN0 | 1 << TXEN0 | 1 << RXCIE0 | 1 << UDRIE0;
         cli();
         uint16_t sum = edges + ticks;
         sei();
         if (sum & 1)
             sleep_mode();
+        wdt_reset();
+        _delay_loop_1(60);
     }
 }
