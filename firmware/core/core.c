@@ -11,6 +11,7 @@ void core_init(core_t *c, uint32_t now_us, uint16_t boot, uint8_t reason)
     c->interlock = WIRE_NO_INPUT;
     c->deadman_us = RIG_CAP_DEADMAN_US;
     c->go = GO_NONE;
+    c->first = TIMER_UNKNOWN;
     for (uint8_t o = 0; o < RIG_OUTPUTS; o++)
         c->level[o] = 255;
     uint8_t body[3];
@@ -26,71 +27,51 @@ void emit(core_t *c, uint8_t message, const uint8_t *body, uint8_t size)
         c->news = 1;
 }
 
-/* --- time --------------------------------------------------------------------------------------------------------- */
-
-void timer_set(core_t *c, uint8_t timer, uint32_t due_us)
-{
-    c->due_us[timer] = due_us;
-    c->waiting |= (uint32_t)1 << timer;
-}
-
-void timer_clear(core_t *c, uint8_t timer)
-{
-    c->waiting &= ~((uint32_t)1 << timer);
-}
-
-static uint8_t first_timer(const core_t *c)
-{
-    uint8_t first = TIMERS;
-    uint32_t waiting = c->waiting;
-    for (uint8_t i = 0; waiting; i++, waiting >>= 1)
-        if ((waiting & 1) && (first == TIMERS || later(c->due_us[first], c->due_us[i])))
-            first = i;
-    return first;
-}
-
-uint32_t core_next(core_t *c, uint32_t now_us)
-{
-    if (c->gate.waiting || c->input_head != c->input_tail)
-        return now_us;
-    uint8_t timer = first_timer(c);
-    uint32_t horizon = now_us + WIRE_MAX_TIMER_US;
-    return timer == TIMERS || later(c->due_us[timer], horizon) ? horizon : c->due_us[timer];
-}
-
 /* --- lever -------------------------------------------------------------------------------------------------------- */
 
 int32_t core_lever(core_t *c)
 {
+    int16_t pos;
     RIG_ATOMIC_BEGIN();
-    int16_t pos = c->gate.pos;
+    pos = c->gate.pos;
     RIG_ATOMIC_END();
     return c->origin_counts + pos;
 }
 
+/* An edge that was kept. Most lie where nothing happens, as the gate would have found had it been open. */
 static void take_edge(core_t *c)
 {
     gate_t *g = &c->gate;
-    if (g->tail != g->head) {
-        g->pos = (int16_t)(g->pos + g->ring[g->tail].delta);
-        g->tail = (uint8_t)((g->tail + 1) & (RIG_EDGE_RING - 1));
+    if (!c->bounded) {
+        span_t span = rules_span(c);
+        gate_bound(c, &span);
     }
+    g->pos = (int16_t)(g->pos + g->ring[g->tail].delta);
+    g->tail = (uint8_t)((g->tail + 1) & (RIG_EDGE_RING - 1));
     if (g->merged) {
         g->merged = 0;
         c->merged_edges++;
     }
+    if (g->lo < g->pos && g->pos < g->hi)
+        return;
+    c->bounded = 0;
     rules_moved(c);
 }
 
 static void tell_trouble(core_t *c)
 {
-    uint16_t merged = (uint16_t)(c->merged_edges + c->merged_inputs);
-    if (c->illegal == c->illegal_told && merged == c->merged_told)
+    uint16_t illegal, merged_inputs;
+    RIG_ATOMIC_BEGIN(); /* interrupts count these */
+    illegal = c->illegal;
+    merged_inputs = c->merged_inputs;
+    RIG_ATOMIC_END();
+    uint16_t merged = (uint16_t)(c->merged_edges + merged_inputs);
+    if (illegal == c->illegal_told && merged == c->merged_told)
         return;
     uint8_t body[6];
-    wire_put_u16(wire_put_u16(wire_put_u16(body, c->illegal), c->merged_edges), c->merged_inputs);
+    wire_put_u16(wire_put_u16(wire_put_u16(body, illegal), c->merged_edges), merged_inputs);
     emit(c, MSG_INPUT_ERROR, body, sizeof body);
-    c->illegal_told = c->illegal;
+    c->illegal_told = illegal;
     c->merged_told = merged;
 }
 
@@ -150,12 +131,21 @@ void core_input(core_t *c, uint32_t t_us, uint8_t levels)
     c->input_head = next;
 }
 
+/* Something is taken that may change what comes next: from here on the interrupts only keep what happens. */
+static void decide_here(core_t *c)
+{
+    gate_shut(&c->gate);
+    c->bounded = 0;
+}
+
 static void look_at_inputs(core_t *c)
 {
     uint8_t levels = (uint8_t)((c->raw_levels ^ c->invert) & c->enabled);
     uint8_t changed = (uint8_t)(levels ^ c->levels);
     if (!changed)
         return;
+    if (c->gate.waiting || (changed & c->gate.watched))
+        decide_here(c);
     c->levels = levels;
     uint8_t body[4];
     wire_put_u16(wire_put_u16(body, levels), changed);
@@ -164,11 +154,10 @@ static void look_at_inputs(core_t *c)
         safety_fault(c, FAULT_INTERLOCK, c->interlock);
         return;
     }
-    for (uint8_t i = 0; i < RIG_INPUTS; i++) {
-        if (!(changed >> i & 1))
+    for (uint8_t code = ON_INPUT; changed; code = (uint8_t)(code + 4), changed >>= 1, levels >>= 1) {
+        if (!(changed & 1))
             continue;
-        uint8_t up = levels >> i & 1;
-        uint8_t code = (uint8_t)(ON_INPUT + 4 * i);
+        uint8_t up = levels & 1;
         trial_signal(c, (uint8_t)(code + (up ? INPUT_EDGE_RISE : INPUT_EDGE_FALL)));
         trial_signal(c, (uint8_t)(code + (up ? INPUT_EDGE_HIGH : INPUT_EDGE_LOW)));
     }
@@ -213,33 +202,58 @@ static void take_timer(core_t *c, uint8_t timer)
         take_sample(c);
 }
 
+enum { NOTHING, TIMER, INPUT, EDGE };
+
+/* The earliest thing that happened no later than `now`, and its time. */
+static uint8_t earliest(core_t *c, uint32_t now_us, uint8_t *timer, uint32_t *at_us)
+{
+    const gate_t *g = &c->gate;
+    uint8_t what = NOTHING;
+    *timer = timer_first(c);
+    *at_us = now_us;
+    if (*timer != TIMERS && !later(c->due_us[*timer], now_us)) {
+        *at_us = c->due_us[*timer];
+        what = TIMER;
+    }
+    if (timer_waits(c, TIMER_SAMPLE)) {
+        uint32_t due_us = c->due_us[TIMER_SAMPLE];
+        if (what ? later(*at_us, due_us) : !later(due_us, now_us)) {
+            *timer = TIMER_SAMPLE;
+            *at_us = due_us;
+            what = TIMER;
+        }
+    }
+    if (c->input_head != c->input_tail && !later(c->input_ring[c->input_tail].t_us, *at_us)) {
+        *at_us = c->input_ring[c->input_tail].t_us;
+        what = INPUT;
+    }
+    if (g->head != g->tail && !later(g->ring[g->tail].t_us, *at_us)) {
+        *at_us = g->ring[g->tail].t_us;
+        what = EDGE;
+    }
+    return what;
+}
+
 /* Take the earliest thing that happened no later than `now`; false where there is none. */
 static bool take_next(core_t *c, uint32_t now_us)
 {
-    const gate_t *g = &c->gate;
-    uint8_t timer = first_timer(c);
-    uint32_t best = timer == TIMERS ? now_us + 1 : c->due_us[timer];
-    uint8_t kind = 0;
-    if (c->input_head != c->input_tail && !later(c->input_ring[c->input_tail].t_us, best)) {
-        best = c->input_ring[c->input_tail].t_us;
-        kind = 1;
-    }
-    if (g->head != g->tail && !later(g->ring[g->tail].t_us, best)) {
-        best = g->ring[g->tail].t_us;
-        kind = 2;
-    }
-    if (later(best, now_us))
+    uint32_t at_us;
+    uint8_t timer, what = earliest(c, now_us, &timer, &at_us);
+    if (what == NOTHING)
         return false;
-    if (later(best, c->t_us)) {
-        c->t_us = best;
+    if (later(at_us, c->t_us)) {
+        c->t_us = at_us;
         c->hops = 0;
     }
-    if (kind == 2)
+    if (what == EDGE) {
         take_edge(c);
-    else if (kind == 1)
+    } else if (what == INPUT) {
         take_input(c);
-    else
+    } else {
+        if (timer != TIMER_SAMPLE)
+            decide_here(c);
         take_timer(c, timer);
+    }
     trial_follow(c);
     return true;
 }
@@ -253,6 +267,8 @@ static uint16_t wanted_outputs(const core_t *c)
 
 void core_step(core_t *c, uint32_t now_us)
 {
+    if (later(c->now_us, now_us))
+        now_us = c->now_us; /* an interrupt has stepped since the caller looked at the clock */
     c->now_us = now_us;
     do {
         while (take_next(c, now_us))
@@ -260,7 +276,8 @@ void core_step(core_t *c, uint32_t now_us)
         if (later(now_us, c->t_us))
             c->hops = 0;
         c->t_us = now_us;
-        gate_aim(c);
+        if (c->gate.waiting)
+            gate_aim(c);
     } while (c->gate.head != c->gate.tail && !later(c->gate.ring[c->gate.tail].t_us, now_us));
 }
 
@@ -336,6 +353,8 @@ uint8_t core_command(core_t *c, uint32_t now_us, uint8_t message, const uint8_t 
     core_step(c, now_us);
     if (fields_size(message) != size)
         return STATUS_UNKNOWN;
+    if (message < MSG_TABLE_BEGIN || message > MSG_TABLE_GENERATOR)
+        decide_here(c);
     uint8_t status;
     if (message == MSG_SET_OUTPUT || message == MSG_SET_SAFETY || message == MSG_LOCK || message == MSG_ARM)
         status = safety_command(c, message, fields, size);
@@ -345,6 +364,7 @@ uint8_t core_command(core_t *c, uint32_t now_us, uint8_t message, const uint8_t 
         status = simple_command(c, message, fields);
     trial_follow(c);
     safety_apply(c, wanted_outputs(c));
-    gate_aim(c);
+    if (c->gate.waiting)
+        gate_aim(c);
     return status;
 }

@@ -27,7 +27,8 @@ enum timer_id {
     TIMER_GENERATOR = TIMER_RULE + RIG_RULES,
     TIMER_STATE = TIMER_GENERATOR + RIG_GENERATORS,
     TIMER_SAMPLE,
-    TIMERS
+    TIMERS,
+    TIMER_UNKNOWN = 0xFF /* which is first has to be looked up */
 };
 
 typedef struct {
@@ -54,6 +55,14 @@ typedef struct { /* how a generator stands */
     uint16_t begun; /* pulses; slots of a code */
 } generator_run_t;
 
+/* What a generator waits for, or will do next. */
+enum { GENERATOR_DELAYS = 1, GENERATOR_COMES_ON, GENERATOR_GOES_OFF, GENERATOR_ENDS };
+
+typedef struct { /* the positions strictly between which no rule decides anything */
+    int32_t lo, hi;
+    uint8_t lo_code, hi_code; /* the transition code that an end raises, or 0 */
+} span_t;
+
 typedef struct { /* what an output may do, and what it did lately */
     uint32_t max_on_us, bin_us, max_duty_us;
     uint32_t on_since_us, counted_us, bin_start_us;
@@ -66,9 +75,11 @@ typedef struct {
     uint32_t now_us; /* the step's time */
     uint32_t t_us;   /* the time of what is being decided, never later than now */
     uint32_t due_us[TIMERS];
-    uint32_t waiting; /* bit per timer */
+    uint8_t waiting[(TIMERS + 7) / 8]; /* bit per timer */
+    uint8_t first; /* the first timer due, or TIMER_UNKNOWN */
     /* lever */
     gate_t gate;
+    uint8_t bounded; /* the gate's ends still hold, for edges that were kept */
     int32_t origin_counts;
     uint32_t period_us;
     int32_t first_counts, last_counts;
@@ -121,11 +132,15 @@ static inline uint16_t core_pins(const core_t *c) { return (uint16_t)(c->active_
 
 /* Within the core */
 static inline bool later(uint32_t a, uint32_t b) { return (int32_t)(a - b) > 0; }
-void timer_set(core_t *c, uint8_t timer, uint32_t due_us);
-void timer_clear(core_t *c, uint8_t timer);
 void trial_signal(core_t *c, uint8_t code); /* something happened that may move the trial */
 void emit(core_t *c, uint8_t message, const uint8_t *body, uint8_t size);
 static inline const table_t *running_table(const core_t *c) { return &c->table[c->active]; }
+
+/* timers.c */
+void timer_set(core_t *c, uint8_t timer, uint32_t due_us);
+void timer_clear(core_t *c, uint8_t timer);
+bool timer_waits(const core_t *c, uint8_t timer);
+uint8_t timer_first(core_t *c);
 
 /* rules.c */
 void rules_arm(core_t *c, uint8_t wanted);
@@ -134,24 +149,35 @@ void rules_sampled(core_t *c, uint16_t change_counts);
 void rule_timer(core_t *c, uint8_t r);
 void rules_switch(core_t *c, const table_t *old); /* a push goes on across trials whose rule is the same */
 bool rule_level(const core_t *c, uint8_t code);
+bool rule_level_ahead(core_t *c, uint8_t rules, uint8_t code, int32_t pos, span_t *narrower);
+uint8_t rule_timer_code(const core_t *c, uint8_t r); /* what the rule's timer will raise, or 0 */
+uint8_t rules_gates(const core_t *c);
+span_t rules_span(core_t *c);
+void span_narrow(span_t *all, span_t span);
+
+/* ahead.c */
 void gate_aim(core_t *c);
+void gate_bound(core_t *c, const span_t *span); /* only while the gate is shut */
 
 /* generators.c */
 void generator_start(core_t *c, uint8_t g);
 void generator_stop(core_t *c, uint8_t g);
 void generators_halt(core_t *c);
 void generator_timer(core_t *c, uint8_t g);
+uint8_t generator_ahead(const core_t *c, uint8_t g);
 
 /* trial.c */
 void trial_begin(core_t *c);
 void trial_end(core_t *c, uint8_t reason);
 void trial_follow(core_t *c); /* take the transitions asked for */
-uint16_t trial_outputs_after(const core_t *c, uint8_t target);
+uint8_t trial_target(const core_t *c, uint8_t code); /* where a code leads from here, or GO_NONE */
+bool input_holds(uint8_t levels, uint8_t code);
 void lever_zero(core_t *c);
 uint8_t table_command(core_t *c, uint8_t message, const uint8_t *fields, uint8_t size);
 
 /* safety.c */
 void safety_apply(core_t *c, uint16_t wanted); /* the last act of every step */
+bool safety_allows(const core_t *c, uint16_t outputs); /* may these come on? */
 void safety_limit_timer(core_t *c, uint8_t output);
 void safety_fault(core_t *c, uint8_t fault, uint16_t detail);
 bool safety_interlock_open(const core_t *c);

@@ -14,7 +14,8 @@ typedef struct {
 } frame_reader_t;
 
 uint16_t frame_crc(uint16_t crc, uint8_t byte);
-/* Writes the frame of a payload of 1..WIRE_MAX_PAYLOAD bytes; returns its length, delimiter included. */
+/* Writes the frame of a payload of 1..WIRE_MAX_PAYLOAD bytes; returns its length, delimiter included.
+ * The payload may lie at to + 1 already. */
 uint8_t frame_write(uint8_t *to, const uint8_t *payload, uint8_t size);
 /* One byte came in. Returns the size of the payload it completed (in reader->bytes), or 0. */
 uint8_t frame_read(frame_reader_t *reader, uint8_t byte);

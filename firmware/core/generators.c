@@ -5,7 +5,7 @@
 #include "core.h"
 #include <string.h>
 
-enum { IDLE, DELAY, HIGH, LOW, RAMP };
+enum { IDLE, DELAY = GENERATOR_DELAYS, HIGH, LOW, RAMP };
 #define RAMP_STEPS 32
 
 static void mark(core_t *c, uint8_t g, uint8_t what)
@@ -153,6 +153,11 @@ static void ramp_step(core_t *c, uint8_t g)
         set(c, g, RAMP, 1, plan_of(c, g)->ramp_us / RAMP_STEPS);
 }
 
+static bool code_bit(const wire_generator_t *plan, uint8_t slot)
+{
+    return !(slot & 1) && (plan->ramp_us >> (plan->count - slot / 2) & 1);
+}
+
 /* Slots of a code after its sync pulse: gap, bit, gap, bit … most significant bit first; the value is in ramp_us. */
 static void code_slot(core_t *c, uint8_t g)
 {
@@ -164,8 +169,7 @@ static void code_slot(core_t *c, uint8_t g)
         return;
     }
     run->begun++;
-    bool on = !(slot & 1) && (plan->ramp_us >> (plan->count - slot / 2) & 1);
-    set(c, g, HIGH, on, plan->width_us);
+    set(c, g, HIGH, code_bit(plan, slot), plan->width_us);
 }
 
 static void after_high(core_t *c, uint8_t g)
@@ -195,4 +199,22 @@ void generator_timer(core_t *c, uint8_t g)
     default:
         break;
     }
+}
+
+/* What generator g will do when its timer comes due. */
+uint8_t generator_ahead(const core_t *c, uint8_t g)
+{
+    const wire_generator_t *plan = plan_of(c, g);
+    const generator_run_t *run = &c->generator[g];
+    if (run->phase == RAMP)
+        return run->step + 1 == RAMP_STEPS ? GENERATOR_ENDS : GENERATOR_COMES_ON;
+    if (run->phase != HIGH)
+        return plan->kind == GENERATOR_TONE || plan->kind == GENERATOR_SOUND ? GENERATOR_GOES_OFF : GENERATOR_COMES_ON;
+    if (plan->kind == GENERATOR_CODE) {
+        uint8_t slot = (uint8_t)run->begun;
+        return slot > 2 * plan->count ? GENERATOR_ENDS : code_bit(plan, slot) ? GENERATOR_COMES_ON : GENERATOR_GOES_OFF;
+    }
+    if (plan->kind == GENERATOR_TRAIN && (!plan->count || run->begun != plan->count))
+        return GENERATOR_GOES_OFF;
+    return is_light(plan) && plan->ramp_us ? GENERATOR_COMES_ON : GENERATOR_ENDS;
 }

@@ -21,10 +21,10 @@
 #define RIG_QUEUE_BYTES 2048
 #endif
 #ifndef RIG_EDGE_RING /* a power of two */
-#define RIG_EDGE_RING 16
+#define RIG_EDGE_RING 128
 #endif
 #ifndef RIG_INPUT_RING /* a power of two */
-#define RIG_INPUT_RING 16
+#define RIG_INPUT_RING 32
 #endif
 #ifndef RIG_DUTY_BINS /* the duty window is watched in this many parts; a power of two */
 #define RIG_DUTY_BINS 8
@@ -45,10 +45,22 @@
 #define RIG_CAP_DEADMAN_US 5000000UL
 #endif
 
-/* Interrupts off and on again around what an interrupt shares with the step. */
+/* Interrupts off and on again, around what an interrupt shares with the step: a few instructions at most. */
 #ifndef RIG_ATOMIC_BEGIN
 #define RIG_ATOMIC_BEGIN() do {} while (0)
 #define RIG_ATOMIC_END() do {} while (0)
+#endif
+
+/* The step kept out and let in again, around what the link shares with it, where steps come in interrupts. */
+#ifndef RIG_LOCK
+#define RIG_LOCK() do {} while (0)
+#define RIG_UNLOCK() do {} while (0)
+#endif
+
+/* For a board that keeps its own short form of the gate: it was shut; it opens, interrupts are off. */
+#ifndef RIG_GATE_SHUT
+#define RIG_GATE_SHUT() do {} while (0)
+#define RIG_GATE_OPENS(gate) do {} while (0)
 #endif
 
 #endif

@@ -28,15 +28,19 @@ static void take_command(link_t *l, core_t *c, const uint8_t *payload, uint8_t s
         return;
     l->next_command++;
     uint8_t body[5] = {payload[1], payload[0]};
+    RIG_LOCK();
     body[2] = core_command(c, now_us, payload[0], payload + 2, (uint8_t)(size - 2));
     wire_put_u16(body + 3, size > 2 ? payload[2] : 0);
     emit(c, MSG_APPLIED, body, sizeof body);
+    RIG_UNLOCK();
 }
 
 static void take(link_t *l, core_t *c, const uint8_t *payload, uint8_t size, uint32_t now_us)
 {
     uint8_t message = payload[0];
+    RIG_LOCK();
     core_host_heard(c, now_us);
+    RIG_UNLOCK();
     if (message == MSG_HELLO_ASK && size == 5) {
         l->nonce = wire_get_u32(payload + 1);
         l->hello_owed = 1;
@@ -67,6 +71,7 @@ void link_receive(link_t *l, core_t *c, uint8_t byte, uint32_t now_us)
 static uint8_t write_hello(const link_t *l, const core_t *c, uint8_t *p)
 {
     uint8_t *at = p;
+    RIG_LOCK();
     *at++ = MSG_HELLO;
     at = wire_put_u32(wire_put_u32(at, l->nonce), WIRE_HASH);
     *at++ = l->board.board;
@@ -82,6 +87,7 @@ static uint8_t write_hello(const link_t *l, const core_t *c, uint8_t *p)
     at = wire_put_u32(at, l->board.pins_hash);
     at = wire_put_u32(wire_put_u32(at, c->queue.oldest), c->queue.next);
     *at++ = l->next_command;
+    RIG_UNLOCK();
     return (uint8_t)(at - p);
 }
 
@@ -108,9 +114,9 @@ static uint8_t next_payload(link_t *l, core_t *c, uint8_t *payload, uint32_t now
         payload[1] = l->next_command;
         return 2;
     }
-    if (!c->queue.used)
+    if (queue_free(&c->queue) == RIG_QUEUE_BYTES)
         l->progress_us = now_us;
-    if (c->queue.used > c->queue.unsent && now_us - l->progress_us >= l->resend_us) {
+    if (queue_waits(&c->queue) && now_us - l->progress_us >= l->resend_us) {
         queue_rewind(&c->queue);
         l->progress_us = now_us;
         l->resend_us = l->resend_us >= LINK_RESEND_MAX_US / 2 ? LINK_RESEND_MAX_US : 2 * l->resend_us;
@@ -123,7 +129,6 @@ static uint8_t next_payload(link_t *l, core_t *c, uint8_t *payload, uint32_t now
 
 uint8_t link_send(link_t *l, core_t *c, uint8_t *frame, uint32_t now_us)
 {
-    uint8_t payload[WIRE_MAX_PAYLOAD];
-    uint8_t size = next_payload(l, c, payload, now_us);
-    return size ? frame_write(frame, payload, size) : 0;
+    uint8_t size = next_payload(l, c, frame + 1, now_us);
+    return size ? frame_write(frame, frame + 1, size) : 0;
 }

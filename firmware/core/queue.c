@@ -15,25 +15,49 @@ static uint16_t advance(uint16_t at, uint16_t by)
     return at >= RIG_QUEUE_BYTES ? (uint16_t)(at - RIG_QUEUE_BYTES) : at;
 }
 
-static void put(queue_t *q, const uint8_t *from, uint8_t size)
+/* A count that the step and the link both change, on a chip that reads it in two halves. */
+static uint16_t whole(const uint16_t *count)
 {
-    for (uint8_t i = 0; i < size; i++) {
-        q->bytes[q->head] = from[i];
-        q->head = advance(q->head, 1);
-    }
+    uint16_t value;
+    RIG_ATOMIC_BEGIN();
+    value = *count;
+    RIG_ATOMIC_END();
+    return value;
 }
 
-static void get(const queue_t *q, uint16_t at, uint8_t *to, uint8_t size)
+static void put(queue_t *q, const uint8_t *from, uint8_t size)
 {
-    for (uint8_t i = 0; i < size; i++) {
-        to[i] = q->bytes[at];
-        at = advance(at, 1);
+    uint8_t *at = q->bytes + q->head, *end = q->bytes + RIG_QUEUE_BYTES;
+    while (size--) {
+        *at++ = *from++;
+        if (at == end)
+            at = q->bytes;
+    }
+    q->head = (uint16_t)(at - q->bytes);
+}
+
+static void get(const queue_t *q, uint16_t from, uint8_t *to, uint8_t size)
+{
+    const uint8_t *at = q->bytes + from, *end = q->bytes + RIG_QUEUE_BYTES;
+    while (size--) {
+        *to++ = *at++;
+        if (at == end)
+            at = q->bytes;
     }
 }
 
 uint16_t queue_free(const queue_t *q)
 {
-    return (uint16_t)(RIG_QUEUE_BYTES - q->used);
+    return (uint16_t)(RIG_QUEUE_BYTES - whole(&q->used));
+}
+
+bool queue_waits(const queue_t *q)
+{
+    bool waits;
+    RIG_ATOMIC_BEGIN();
+    waits = q->unsent < q->used;
+    RIG_ATOMIC_END();
+    return waits;
 }
 
 static void write_record(queue_t *q, uint8_t message, uint32_t board_us, const uint8_t *body, uint8_t size)
@@ -90,7 +114,7 @@ static uint32_t number_at(const queue_t *q, uint16_t at, uint32_t expected)
 
 uint8_t queue_peek(const queue_t *q, uint8_t *payload)
 {
-    if (!q->unsent)
+    if (!whole(&q->unsent))
         return 0;
     uint8_t head[HEAD_BYTES];
     get(q, q->sent, head, HEAD_BYTES);
@@ -126,11 +150,11 @@ void queue_acknowledge(queue_t *q, uint32_t next_event)
 {
     if ((int32_t)(next_event - q->unseen) > 0)
         return; /* never sent: a word about some other life of this board */
-    while (q->used) {
+    while (whole(&q->used)) {
         uint32_t number = number_at(q, q->tail, q->oldest);
         if ((int32_t)(next_event - number) <= 0)
             break;
-        if (q->used == q->unsent)
+        if (!queue_waits(q))
             queue_sent(q); /* acknowledged while waiting to be sent again */
         uint16_t size = (uint16_t)(HEAD_BYTES + q->bytes[q->tail]);
         q->oldest = number + 1;

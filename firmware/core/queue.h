@@ -25,6 +25,7 @@ void queue_init(queue_t *q);
 /* Keep an event: `body` holds its fields only. `keep_free` bytes must stay free for more important ones. */
 bool queue_push(queue_t *q, uint8_t message, uint32_t board_us, const uint8_t *body, uint8_t size, uint16_t keep_free);
 uint16_t queue_free(const queue_t *q);
+bool queue_waits(const queue_t *q); /* for an acknowledgement */
 /* Copy the next unsent event as a payload (message, number, board_us, fields); 0 where there is none. */
 uint8_t queue_peek(const queue_t *q, uint8_t *payload);
 void queue_sent(queue_t *q);

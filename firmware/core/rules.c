@@ -5,7 +5,7 @@
  * which is the same thing seen in a mirror. */
 #include "core.h"
 
-#define NOWHERE 0x3FFFFFFFL
+#define NOWHERE 0x3FFFFFFFL /* further than any lever goes */
 
 static const wire_rule_t *rule_of(const core_t *c, uint8_t r)
 {
@@ -108,8 +108,9 @@ static void press_moved(core_t *c, uint8_t r, int32_t pos)
 void rules_moved(core_t *c)
 {
     int32_t pos = core_lever(c);
-    for (uint8_t r = 0; r < RIG_RULES; r++) {
-        if (!(c->armed_rules >> r & 1))
+    uint8_t armed = c->armed_rules;
+    for (uint8_t r = 0; armed; r++, armed >>= 1) {
+        if (!(armed & 1))
             continue;
         const wire_rule_t *rule = rule_of(c, r);
         if (rule->kind == RULE_PRESS)
@@ -163,12 +164,15 @@ static void arm(core_t *c, uint8_t r)
 
 void rules_arm(core_t *c, uint8_t wanted)
 {
-    for (uint8_t r = 0; r < RIG_RULES; r++) {
-        bool now = wanted >> r & 1, before = c->armed_rules >> r & 1;
-        c->armed_rules = (uint8_t)((c->armed_rules & ~(1u << r)) | (unsigned)(now << r));
-        if (now && !before)
+    uint8_t bit = 1;
+    for (uint8_t r = 0; r < RIG_RULES && wanted != c->armed_rules; r++, bit = (uint8_t)(bit << 1)) {
+        bool now = wanted & bit, before = c->armed_rules & bit;
+        if (now == before)
+            continue;
+        c->armed_rules ^= bit;
+        if (now)
             arm(c, r);
-        else if (!now && before && rule_of(c, r)->kind == RULE_WINDOW)
+        else if (rule_of(c, r)->kind == RULE_WINDOW)
             timer_clear(c, (uint8_t)(TIMER_RULE + r));
     }
 }
@@ -198,26 +202,27 @@ bool rule_level(const core_t *c, uint8_t code)
     if (!(c->armed_rules >> r & 1) || rule_of(c, r)->kind != RULE_WINDOW)
         return false;
     const rule_run_t *run = &c->rule[r];
-    return decision == DECISION_ENTER ? run->on : decision == DECISION_LEAVE ? !run->on : run->on && run->done;
+    if (decision == DECISION_HELD)
+        return run->on && run->done;
+    return decision == DECISION_ENTER ? run->on : decision == DECISION_LEAVE && !run->on;
 }
 
-/* --- the gate ----------------------------------------------------------------------------------------------------- */
-
-typedef struct {
-    int32_t lo, hi;              /* nothing happens strictly between */
-    uint8_t lo_code, hi_code;    /* the transition code that end would raise, or 0 */
-} span_t;
-
-static span_t window_span(const wire_rule_t *rule, const rule_run_t *run, uint8_t r, int32_t pos)
+uint8_t rule_timer_code(const core_t *c, uint8_t r)
 {
-    uint8_t code = (uint8_t)(ON_RULE + 4 * r);
-    if (run->on)
-        return (span_t){rule->lo_counts - rule->hysteresis_counts, rule->hi_counts + rule->hysteresis_counts,
-                        (uint8_t)(code + DECISION_LEAVE), (uint8_t)(code + DECISION_LEAVE)};
-    if (pos <= rule->lo_counts)
-        return (span_t){-NOWHERE, rule->lo_counts + 1, 0, (uint8_t)(code + DECISION_ENTER)};
-    return (span_t){rule->hi_counts - 1, NOWHERE, (uint8_t)(code + DECISION_ENTER), 0};
+    return rule_of(c, r)->kind == RULE_WINDOW ? (uint8_t)(ON_RULE + 4 * r + DECISION_HELD) : 0;
 }
+
+/* The inputs that decide whether a press counts. */
+uint8_t rules_gates(const core_t *c)
+{
+    uint8_t inputs = 0, armed = c->armed_rules;
+    for (const wire_rule_t *rule = rule_of(c, 0); armed; rule++, armed >>= 1)
+        if ((armed & 1) && rule->kind == RULE_PRESS && rule->gate != WIRE_NO_INPUT)
+            inputs |= (uint8_t)(1u << rule->gate);
+    return inputs;
+}
+
+/* --- where nothing happens ---------------------------------------------------------------------------------------- */
 
 static span_t press_span(const core_t *c, const wire_rule_t *rule, const rule_run_t *run, uint8_t r)
 {
@@ -226,8 +231,7 @@ static span_t press_span(const core_t *c, const wire_rule_t *rule, const rule_ru
     if (run->on) {
         span.lo = rest - rule->hysteresis_counts;
         span.hi = run->done ? NOWHERE : press;
-        bool allowed = rule->gate == WIRE_NO_INPUT || c->levels >> rule->gate & 1;
-        if (!run->done && !run->late && !run->resting && allowed)
+        if (!run->done && press_counts(c, rule, run))
             span.hi_code = (uint8_t)(ON_RULE + 4 * r + DECISION_PRESS);
     }
     if (rule->hi_counts < rule->lo_counts)
@@ -235,67 +239,62 @@ static span_t press_span(const core_t *c, const wire_rule_t *rule, const rule_ru
     return span;
 }
 
-static int16_t reach(int32_t counts)
+static span_t window_span(const wire_rule_t *rule, bool inside, uint8_t r, int32_t pos)
 {
-    return (int16_t)(counts > GATE_REACH ? GATE_REACH : counts < -GATE_REACH ? -GATE_REACH : counts);
+    uint8_t code = (uint8_t)(ON_RULE + 4 * r);
+    uint8_t enter = rule->hi_counts - rule->lo_counts > 1 ? (uint8_t)(code + DECISION_ENTER) : 0; /* else it holds none */
+    if (inside)
+        return (span_t){rule->lo_counts - rule->hysteresis_counts, rule->hi_counts + rule->hysteresis_counts,
+                        (uint8_t)(code + DECISION_LEAVE), (uint8_t)(code + DECISION_LEAVE)};
+    if (pos <= rule->lo_counts)
+        return (span_t){-NOWHERE, rule->lo_counts + 1, 0, enter};
+    return (span_t){rule->hi_counts - 1, NOWHERE, enter, 0};
 }
 
-/* The outputs that the interrupt may set for a transition code, or GATE_NO_PINS. */
-static uint16_t pins_for(const core_t *c, uint8_t code)
+void span_narrow(span_t *all, span_t span)
 {
-    if (!code || !c->running || !c->armed)
-        return GATE_NO_PINS;
-    const wire_state_t *state = &running_table(c)->state[c->state];
-    const uint8_t *when = &state->on0;
-    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE; i += 2)
-        if (when[i] == code)
-            return trial_outputs_after(c, when[i + 1]);
-    return GATE_NO_PINS;
+    if (span.lo > all->lo) {
+        all->lo = span.lo;
+        all->lo_code = span.lo_code;
+    }
+    if (span.hi < all->hi) {
+        all->hi = span.hi;
+        all->hi_code = span.hi_code;
+    }
 }
 
-void gate_aim(core_t *c)
+span_t rules_span(core_t *c)
 {
-    gate_t *g = &c->gate;
-    int32_t pos = core_lever(c);
     span_t all = {-NOWHERE, NOWHERE, 0, 0};
-    uint32_t until_us = 0;
-    uint8_t timed = 0;
-    for (uint8_t r = 0; r < RIG_RULES; r++) {
-        if (!(c->armed_rules >> r & 1))
+    uint8_t armed = c->armed_rules;
+    if (!armed)
+        return all;
+    int32_t pos = core_lever(c);
+    for (uint8_t r = 0; armed; r++, armed >>= 1) {
+        if (!(armed & 1))
             continue;
         const wire_rule_t *rule = rule_of(c, r);
         bool press = rule->kind == RULE_PRESS;
-        span_t span = press ? press_span(c, rule, &c->rule[r], r) : window_span(rule, &c->rule[r], r, pos);
-        if (span.lo > all.lo) {
-            all.lo = span.lo;
-            all.lo_code = span.lo_code;
-        }
-        if (span.hi < all.hi) {
-            all.hi = span.hi;
-            all.hi_code = span.hi_code;
-        }
-        if (press && (span.lo_code || span.hi_code)) {
-            timed = 1;
-            until_us = c->rule[r].since_us + rule->time_us;
-        }
+        span_narrow(&all, press ? press_span(c, rule, &c->rule[r], r) : window_span(rule, c->rule[r].on, r, pos));
     }
-    uint16_t at_lo = pins_for(c, all.lo_code), at_hi = pins_for(c, all.hi_code);
-    RIG_ATOMIC_BEGIN();
-    if (g->pos > GATE_REACH / 4 || g->pos < -GATE_REACH / 4) {
-        c->origin_counts += g->pos;
-        g->pos = 0;
+    return all;
+}
+
+/* Will a window's condition hold in a state entered with the lever at `pos`, so that the state is left at once? Where
+ * it is not armed yet and the lever may still move before, the answer holds within a narrower span only. */
+bool rule_level_ahead(core_t *c, uint8_t rules, uint8_t code, int32_t pos, span_t *narrower)
+{
+    uint8_t r = (uint8_t)((code - ON_RULE) >> 2), decision = (uint8_t)((code - ON_RULE) & 3);
+    const wire_rule_t *rule = rule_of(c, r);
+    if (rule->kind != RULE_WINDOW || !(rules >> r & 1))
+        return false;
+    bool before = (c->armed_rules >> r & 1) && c->rule[r].on;
+    bool inside = in_window(rule, before, pos);
+    if (narrower && !(c->armed_rules >> r & 1)) {
+        span_t span = window_span(rule, inside, r, pos);
+        span_narrow(narrower, (span_t){span.lo, span.hi, 0, 0});
     }
-    g->lo = reach(all.lo - c->origin_counts);
-    g->hi = reach(all.hi - c->origin_counts);
-    g->at_lo = at_lo;
-    g->at_hi = at_hi;
-    g->until_us = until_us;
-    g->timed = timed;
-    g->waiting = g->head != g->tail;
-    if (!g->waiting && (g->pos <= g->lo || g->pos >= g->hi)) { /* it moved on while we aimed: look again */
-        g->ring[g->head] = (gate_edge_t){c->now_us, 0};
-        g->head = (uint8_t)((g->head + 1) & (RIG_EDGE_RING - 1));
-        g->waiting = 1;
-    }
-    RIG_ATOMIC_END();
+    if (decision == DECISION_HELD)
+        return inside && before && (c->rule[r].done || timer_waits(c, (uint8_t)(TIMER_RULE + r)));
+    return (decision == DECISION_ENTER) == inside && decision != DECISION_PRESS;
 }

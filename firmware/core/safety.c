@@ -91,6 +91,15 @@ static void watch(core_t *c, uint8_t o)
         safety_fault(c, fault, o);
 }
 
+bool safety_allows(const core_t *c, uint16_t outputs)
+{
+    uint8_t turn_on = (uint8_t)(outputs & ~c->active_outputs);
+    for (const limit_t *l = c->limit; turn_on; l++, turn_on >>= 1)
+        if ((turn_on & 1) && l->bin_us && !duty_left(l))
+            return false;
+    return true;
+}
+
 /* What is off for the whole window is forgotten before the clock comes round and makes it look recent. */
 static void forget(core_t *c, uint8_t o)
 {
@@ -130,6 +139,8 @@ void safety_apply(core_t *c, uint16_t wanted)
 {
     if (!c->armed)
         wanted = 0;
+    if (wanted == c->active_outputs)
+        return;
     uint16_t turn_on = (uint16_t)(wanted & ~c->active_outputs);
     for (uint8_t o = 0; turn_on && o < RIG_OUTPUTS; o++)
         if (turn_on >> o & 1) {

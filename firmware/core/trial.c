@@ -9,23 +9,27 @@ static const wire_state_t *here(const core_t *c)
     return &running_table(c)->state[c->state];
 }
 
+uint8_t trial_target(const core_t *c, uint8_t code)
+{
+    const uint8_t *when = &here(c)->on0;
+    for (uint8_t i = 0; code && i < WIRE_WHEN_PER_STATE; i++, when += 2)
+        if (when[0] == code)
+            return when[1];
+    return GO_NONE;
+}
+
 void trial_signal(core_t *c, uint8_t code)
 {
     if (!c->running || c->go != GO_NONE)
         return;
-    const wire_state_t *state = here(c);
-    if (code == CAUSE_TIMER) {
-        c->go = state->after_to;
-        c->go_cause = code;
-        return;
-    }
-    const uint8_t *when = &state->on0;
-    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE; i = (uint8_t)(i + 2))
-        if (when[i] == code) {
-            c->go = when[i + 1];
-            c->go_cause = code;
-            return;
-        }
+    c->go = code == CAUSE_TIMER ? here(c)->after_to : trial_target(c, code);
+    c->go_cause = code;
+}
+
+bool input_holds(uint8_t levels, uint8_t code)
+{
+    uint8_t up = levels >> ((code - ON_INPUT) >> 2) & 1, edge = (code - ON_INPUT) & 3;
+    return (edge == INPUT_EDGE_HIGH && up) || (edge == INPUT_EDGE_LOW && !up);
 }
 
 /* Does a transition's condition already hold, so that the state is left as soon as it is entered? */
@@ -33,10 +37,7 @@ static bool holds(const core_t *c, uint8_t code)
 {
     if (code >= ON_RULE && code < ON_INPUT)
         return rule_level(c, code);
-    if (code < ON_INPUT || code >= ON_HOST)
-        return false;
-    uint8_t up = c->levels >> ((code - ON_INPUT) >> 2) & 1, edge = (code - ON_INPUT) & 3;
-    return (edge == INPUT_EDGE_HIGH && up) || (edge == INPUT_EDGE_LOW && !up);
+    return code >= ON_INPUT && code < ON_HOST && input_holds(c->levels, code);
 }
 
 static void test_levels(core_t *c)
@@ -172,27 +173,6 @@ void trial_follow(core_t *c)
     }
 }
 
-uint16_t trial_outputs_after(const core_t *c, uint8_t target)
-{
-    if (target == WIRE_END)
-        return GATE_NO_PINS;
-    const table_t *table = running_table(c);
-    const wire_state_t *state = &table->state[target];
-    uint16_t outputs = state->outputs;
-    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE; i = (uint8_t)(i + 2))
-        if ((&state->on0)[i] >= ON_INPUT && holds(c, (&state->on0)[i]))
-            return GATE_NO_PINS; /* left at once: let the step decide */
-    for (uint8_t g = 0; g < table->generators; g++) {
-        const wire_generator_t *generator = &table->generator[g];
-        uint16_t bit = (uint16_t)(1u << generator->output);
-        bool starts = (state->start >> g & 1) && generator->kind != GENERATOR_TONE && generator->kind != GENERATOR_SOUND;
-        bool stays = c->generator[g].on && !(state->stop >> g & 1) && !(state->start >> g & 1);
-        if (stays || (starts && !generator->delay_us))
-            outputs |= bit;
-    }
-    return outputs;
-}
-
 /* --- the next table ----------------------------------------------------------------------------------------------- */
 
 static bool good_state(const table_t *t, const wire_state_t *s)
@@ -245,20 +225,6 @@ static bool good_generator(const wire_generator_t *g)
     return g->width_us >= 50;
 }
 
-static bool good_table(const table_t *t)
-{
-    for (uint8_t i = 0; i < t->states; i++)
-        if (!good_state(t, &t->state[i]))
-            return false;
-    for (uint8_t i = 0; i < t->rules; i++)
-        if (!good_rule(&t->rule[i]))
-            return false;
-    for (uint8_t i = 0; i < t->generators; i++)
-        if (!good_generator(&t->generator[i]))
-            return false;
-    return true;
-}
-
 static uint8_t table_begin(core_t *c, table_t *next, const uint8_t *f)
 {
     if (f[4] > RIG_STATES || f[5] > RIG_RULES || f[6] > RIG_GENERATORS)
@@ -267,27 +233,34 @@ static uint8_t table_begin(core_t *c, table_t *next, const uint8_t *f)
     next->states = f[4];
     next->rules = f[5];
     next->generators = f[6];
-    memset(next->state, 0, sizeof next->state);
     memset(c->filled, 0, sizeof c->filled);
-    memset(next->rule, 0, sizeof next->rule);
-    memset(next->generator, 0, sizeof next->generator);
+    for (uint8_t i = 0; i < RIG_RULES; i++)
+        next->rule[i].kind = 0;
+    for (uint8_t i = 0; i < RIG_GENERATORS; i++)
+        next->generator[i].kind = 0;
     c->staged = 0;
     c->filling = 1;
     return STATUS_OK;
 }
 
-/* A state that was never sent would be one without a way out. (A rule or generator that was never sent has no kind.) */
-static bool all_states(const core_t *c, const table_t *next)
+/* Is every row there, and good? What was never sent, or was not good, is marked as missing. */
+static bool whole(const core_t *c, const table_t *next)
 {
     for (uint8_t i = 0; i < next->states; i++)
         if (!(c->filled[i >> 3] >> (i & 7) & 1))
+            return false;
+    for (uint8_t i = 0; i < next->rules; i++)
+        if (!next->rule[i].kind)
+            return false;
+    for (uint8_t i = 0; i < next->generators; i++)
+        if (!next->generator[i].kind)
             return false;
     return next->states > 0;
 }
 
 static uint8_t table_commit(core_t *c, const table_t *next)
 {
-    if (!all_states(c, next) || !good_table(next)) {
+    if (!whole(c, next)) {
         c->filling = 0;
         return STATUS_BAD_TABLE;
     }
@@ -297,6 +270,27 @@ static uint8_t table_commit(core_t *c, const table_t *next)
     c->staged = 1;
     if (!c->running && !c->last_trial)
         trial_begin(c);
+    return STATUS_OK;
+}
+
+/* One row. It is looked at here, one by one, so that the commit is short. */
+static uint8_t table_row(core_t *c, table_t *next, uint8_t message, uint8_t index, const uint8_t *f)
+{
+    if (message == MSG_TABLE_STATE && index < next->states) {
+        uint8_t bit = (uint8_t)(1u << (index & 7)), *filled = &c->filled[index >> 3];
+        wire_state_read(&next->state[index], f);
+        *filled = (uint8_t)(good_state(next, &next->state[index]) ? *filled | bit : *filled & ~bit);
+    } else if (message == MSG_TABLE_RULE && index < next->rules) {
+        wire_rule_read(&next->rule[index], f);
+        if (!good_rule(&next->rule[index]))
+            next->rule[index].kind = 0;
+    } else if (message == MSG_TABLE_GENERATOR && index < next->generators) {
+        wire_generator_read(&next->generator[index], f);
+        if (!good_generator(&next->generator[index]))
+            next->generator[index].kind = 0;
+    } else {
+        return STATUS_BAD_INDEX;
+    }
     return STATUS_OK;
 }
 
@@ -310,15 +304,5 @@ uint8_t table_command(core_t *c, uint8_t message, const uint8_t *f, uint8_t size
         return STATUS_BAD_TABLE;
     if (message == MSG_TABLE_COMMIT)
         return table_commit(c, next);
-    uint8_t index = *f++;
-    if (message == MSG_TABLE_STATE && index < next->states) {
-        wire_state_read(&next->state[index], f);
-        c->filled[index >> 3] |= (uint8_t)(1u << (index & 7));
-    } else if (message == MSG_TABLE_RULE && index < next->rules)
-        wire_rule_read(&next->rule[index], f);
-    else if (message == MSG_TABLE_GENERATOR && index < next->generators)
-        wire_generator_read(&next->generator[index], f);
-    else
-        return STATUS_BAD_INDEX;
-    return STATUS_OK;
+    return table_row(c, next, message, f[0], f + 1);
 }
