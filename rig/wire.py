@@ -1,11 +1,15 @@
 """The list: every message that crosses between host and board, and nothing else.
 
-This file is the only place where a message, a number or a limit of the wire is written down. ``wire.h`` for the
-firmware and ``docs/wire.md`` for people are made from it (:mod:`rig.wiregen`); a test keeps them fresh.
+This file is the only place where a message, a number or a limit of the wire is written down.
+``wire.h`` for the firmware and ``docs/wire.md`` for people are made from it (:mod:`rig.wiregen`);
+a test keeps them fresh.
 
-A frame is ``COBS(payload) trailer 0x00``. The trailer holds the CRC-16 of the *encoded* bytes and their number modulo
-32 in three bytes that are never zero: so a flipped bit, two, three, or any burst of up to 16 bits inside a frame is
-found for certain, and so is a byte lost or added. A payload begins with its message's number, then
+A frame is ``COBS(payload) trailer 0x00``. The trailer holds the CRC-16 of the *encoded* bytes and
+their number modulo 32 in three bytes that are never zero. So one, two or three flipped bits, any
+damage within two neighbouring bytes, and a byte lost or added before the trailer are found for
+certain as long as no zero comes or goes. Where one does, or where a byte of the trailer is lost,
+length, CRC and COBS would have to agree by chance (``bench/damage.py`` counts how often they do). A
+payload begins with its message's number, then
 
 * control messages: the fields (never numbered, safe to lose or to repeat),
 * commands (host to board): ``sequence u8``, the fields,
@@ -16,9 +20,9 @@ May not: read clocks, files or ports. Bytes come in, tuples go out.
 
 from __future__ import annotations
 
-import binascii
 import hashlib
 import struct
+from binascii import crc_hqx
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
@@ -29,14 +33,15 @@ from rig.errors import BoardError
 
 VERSION = 1
 
-# What a pin may be for. Roles are fixed, so a wiring table, a journal and a protocol always speak of the same thing.
+# What a pin may be for. Roles are fixed: a wiring table, a journal and a protocol always speak of
+# the same thing.
 OUTPUTS = ("valve", "laser", "mask", "sync", "scan_start", "scan_stop", "next_file", "spare")
 INPUTS = ("lick", "frame", "sound_sync", "laser_back", "interlock", "touch", "spare1", "spare2")
 
 END = 0xFF  # target of a transition: the trial is over
 NO_INPUT = 0xFF
 MAX_PAYLOAD = 64
-MAX_TIMER_US = 1 << 30  # times are compared as signed differences; half the range is kept as a margin
+MAX_TIMER_US = 1 << 30  # times are compared as signed differences; half the range is a margin
 
 
 class Kind(IntEnum):
@@ -55,7 +60,7 @@ class Rule(IntEnum):
 
 
 class Decision(IntEnum):
-    """What a lever rule found. The first four can move the trial; the others make the record re-executable."""
+    """What a lever rule found. The first four can move the trial; the others are for the record."""
 
     ENTER = 0
     LEAVE = 1
@@ -193,9 +198,7 @@ def _fields(text: str) -> tuple[tuple[str, str], ...]:
 _WHEN = " ".join(f"on{i}:u8 to{i}:u8" for i in range(WHEN_PER_STATE))
 
 STATE_FIELDS = _fields(f"outputs:u16 start:u8 stop:u8 rules:u8 flags:u8 after_us:u32 after_to:u8 {_WHEN}")
-RULE_FIELDS = _fields(
-    "kind:u8 gate:u8 lo_counts:i32 hi_counts:i32 hysteresis_counts:u16 time_us:u32 refractory_us:u32"
-)
+RULE_FIELDS = _fields("kind:u8 gate:u8 lo_counts:i32 hi_counts:i32 hysteresis_counts:u16 time_us:u32 refractory_us:u32")
 GENERATOR_FIELDS = _fields(
     "kind:u8 output:u8 level:u8 sound:u8 delay_us:u32 width_us:u32 period_us:u32 count:u16 ramp_us:u32 tone_hz:u16"
 )
@@ -285,7 +288,7 @@ EVENT_HEADER = struct.Struct("<BII")  # number of the message, event number, boa
 
 
 def wire_hash() -> int:
-    """First 32 bits of the SHA-256 over the whole list: two ends that differ in it must not talk."""
+    """First 32 bits of the SHA-256 over the whole list: ends that differ in it must not talk."""
     text = repr([(m.name, m.number, int(m.kind), m.fields, m.tail) for m in MESSAGES])
     text += repr((VERSION, OUTPUTS, INPUTS, END, MAX_PAYLOAD, MAX_TIMER_US))
     for numbers in (Rule, Decision, Generator, GeneratorMark, Cause, InputEdge, StateFlag, EndReason, Fault, Status):
@@ -293,36 +296,29 @@ def wire_hash() -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "little")
 
 
-# --- frames -----------------------------------------------------------------------------------------------------------
+# --- frames ---------------------------------------------------------------------------------------
+
+
+_MAX_PIECE = MAX_PAYLOAD + 4  # one code byte and the trailer; a payload never needs a second
+_UPPER = [bytes((0x80 | bits >> 7, 0x80 | bits & 0x7F)) for bits in range(1 << 14)]
+_LOWER = [bytes((0x80 | bits,)) for bits in range(1 << 7)]
 
 
 def _trailer(encoded: bytes) -> bytes:
-    crc = binascii.crc_hqx(encoded, 0xFFFF)
-    return bytes((0x80 | crc >> 9, 0x80 | crc >> 2 & 0x7F, 0x80 | (crc & 3) << 5 | len(encoded) & 31))
+    crc = crc_hqx(encoded, 0xFFFF)
+    return _UPPER[crc >> 2] + _LOWER[(crc & 3) << 5 | len(encoded) & 31]
 
 
 def frame(payload: bytes) -> bytes:
-    """The bytes on the wire for a payload, delimiter included."""
+    """The bytes on the wire for a payload of 1..MAX_PAYLOAD bytes, delimiter included."""
     encoded: bytes = cobs.encode(payload)
     return encoded + _trailer(encoded) + b"\0"
-
-
-def unframe(piece: bytes) -> bytes | None:
-    """The payload of one frame (without its delimiter), or None where it was damaged."""
-    encoded = piece[:-3]
-    if len(piece) < 5 or piece[-3:] != _trailer(encoded):
-        return None
-    try:
-        payload: bytes = cobs.decode(encoded)
-    except cobs.DecodeError:
-        return None
-    return payload
 
 
 class FrameSplitter:
     """Bytes as they come in, whole undamaged payloads out.
 
-    Anything damaged is counted in ``damaged`` and dropped: the numbering above finds out what it was.
+    Anything damaged is counted in ``damaged`` and dropped: the numbering finds out what it was.
     """
 
     def __init__(self) -> None:
@@ -331,28 +327,29 @@ class FrameSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads completed by ``data``, in order."""
-        pieces = (self._rest + data).split(b"\0")
-        self._rest = pieces.pop()
-        if len(self._rest) > 2 * MAX_PAYLOAD:  # no frame is that long: this is noise, do not hoard it
-            self._rest = b""
-            self.damaged += 1
+        *pieces, self._rest = (self._rest + data).split(b"\0")
         payloads = []
         for piece in pieces:
-            if not piece:
-                continue
-            payload = unframe(piece)
-            if payload is None:
-                self.damaged += 1
-            else:
-                payloads.append(payload)
+            encoded = piece[:-3]
+            crc = crc_hqx(encoded, 0xFFFF)  # _trailer, without the cost of calling it
+            expected = _UPPER[crc >> 2] + _LOWER[(crc & 3) << 5 | len(encoded) & 31]
+            if piece[-3:] == expected and 5 <= len(piece) <= _MAX_PIECE:
+                try:
+                    payloads.append(cobs.decode(encoded))
+                    continue
+                except cobs.DecodeError:
+                    pass
+            self.damaged += bool(piece)
+        if len(self._rest) > 2 * _MAX_PIECE:  # noise: do not hoard it, but let it count as damaged
+            self._rest = self._rest[: _MAX_PIECE + 1]
         return payloads
 
 
-# --- payloads ---------------------------------------------------------------------------------------------------------
+# --- payloads -------------------------------------------------------------------------------------
 
 
 class Decoded(NamedTuple):
-    """A payload, taken apart. ``number`` is the event number or the command sequence (0 for control messages)."""
+    """A payload, taken apart. ``number``: of the event, or the command's sequence (control: 0)."""
 
     name: str
     number: int
@@ -361,7 +358,10 @@ class Decoded(NamedTuple):
 
 
 def encode(name: str, values: dict[str, int], sequence: int | None = None) -> bytes:
-    """The payload of a control message or command. A value that does not fit raises BoardError naming the field."""
+    """The payload of a control message, or of a command where ``sequence`` is given.
+
+    A value that is missing or does not fit raises BoardError naming the field.
+    """
     message = BY_NAME[name]
     head = bytes((message.number,)) if sequence is None else bytes((message.number, sequence))
     try:
@@ -376,7 +376,7 @@ def encode(name: str, values: dict[str, int], sequence: int | None = None) -> by
 
 
 def encode_event(name: str, number: int, board_us: int, values: dict[str, int], tail: tuple[int, ...] = ()) -> bytes:
-    """The payload of an event, as a board would send it (for tests and for bodies written in Python)."""
+    """The payload of an event, as a board would send it (for bodies written in Python)."""
     message = BY_NAME[name]
     body = message.body.pack(*(values[key] for key, _ in message.fields))
     extra = b""
