@@ -21,38 +21,37 @@ STRIDE_US = 100_000  # events are taken at least so often
 
 
 @dataclass(frozen=True)
-class Edge:
-    """The lever moved by ``delta`` counts."""
+class Happening:
+    """Something that happens to a board."""
 
     t_us: int
+
+
+@dataclass(frozen=True)
+class Edge(Happening):
+    """The lever moved by ``delta`` counts."""
+
     delta: int
 
 
 @dataclass(frozen=True)
-class Input:
+class Input(Happening):
     """The raw input pins now read ``levels``."""
 
-    t_us: int
     levels: int
 
 
 @dataclass(frozen=True)
-class Command:
+class Command(Happening):
     """A command arrived; ``fields`` are the bytes after number and sequence."""
 
-    t_us: int
     number: int
     fields: bytes
 
 
 @dataclass(frozen=True)
-class Heard:
+class Heard(Happening):
     """A good frame arrived that asks for nothing."""
-
-    t_us: int
-
-
-Happening = Edge | Input | Command | Heard
 
 
 def command(t_us: int, name: str, **values: int) -> Command:
@@ -85,7 +84,7 @@ class Reference(Machine):
             self.input(h.t_us, h.levels)
         elif isinstance(h, Heard):
             self.heard(h.t_us)
-        else:
+        elif isinstance(h, Command):
             status = self.command(h.t_us, h.number, h.fields)
             detail = h.fields[0] if h.fields else 0
             self.tell("applied", sequence=self.sequence & 255, command=h.number, status=status, detail=detail)

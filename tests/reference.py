@@ -387,23 +387,24 @@ class Machine:
         self.filling = Table(f["trial"], [None] * f["states"], [None] * f["rules"], [None] * f["generators"])
         return Status.OK
 
-    def _fill(self, rows: list[Row | None] | None, f: dict[str, int]) -> Status:
+    def _fill(self, kind: str, f: dict[str, int]) -> Status:
         index = f.pop("index")
-        if rows is None:
+        if self.filling is None:
             return Status.BAD_TABLE
+        rows: list[Row | None] = getattr(self.filling, kind)
         if index >= len(rows):
             return Status.BAD_INDEX
         rows[index] = Row(f)
         return Status.OK
 
     def _do_table_state(self, f: dict[str, int]) -> Status:
-        return self._fill(self.filling and self.filling.states, f)
+        return self._fill("states", f)
 
     def _do_table_rule(self, f: dict[str, int]) -> Status:
-        return self._fill(self.filling and self.filling.rules, f)
+        return self._fill("rules", f)
 
     def _do_table_generator(self, f: dict[str, int]) -> Status:
-        return self._fill(self.filling and self.filling.generators, f)
+        return self._fill("generators", f)
 
     def _do_table_commit(self, _: dict[str, int]) -> Status:
         if self.filling is None or not good_table(self.filling):

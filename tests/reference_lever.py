@@ -109,10 +109,9 @@ class Lever:
 
     def _window(self, r: int, watch: Watch) -> None:
         lo, hi, margin = watch.row.lo_counts, watch.row.hi_counts, watch.row.hysteresis_counts
-        if watch.inside:
-            inside = lo - margin < self.counts < hi + margin
-        else:
-            inside = lo < self.counts < hi
+        if not watch.inside:
+            margin = 0
+        inside = lo - margin < self.counts < hi + margin
         if inside != watch.inside:
             watch.inside = inside
             self._window_changed(r, watch, watch.since_us)
@@ -196,6 +195,6 @@ class Lever:
             return
         first = self.samples[0]
         offsets = tuple(s - first for s in self.samples)
-        fields = {"period_us": self.period_us, "first_counts": first, "offsets": offsets}
-        self.machine.tell("lever", self.sampled_us, **fields)
+        at_us, period_us = self.sampled_us, self.period_us
+        self.machine.tell("lever", at_us, period_us=period_us, first_counts=first, offsets=offsets)
         self.samples = []

@@ -196,7 +196,8 @@ class Maker:
 
     def lever(self, t_us: int, pushes: int) -> list[Edge]:
         """Pushes and returns at many speeds, with jitter in between."""
-        made, at = [], 0
+        made: list[Edge] = []
+        at = 0
         for _ in range(pushes):
             t_us += self.rng.choice((0, self.time(10, 15_000)))
             goal = self.rng.choice((-9, -4, 12, 16)) if at in (0, 2) else self.rng.choice((0, 0, 2))
@@ -248,8 +249,8 @@ class Maker:
         start_us = start_us // self.grid_us * self.grid_us
         begin_us = start_us + self.grid_us * self.rng.randint(1, 20)
         edges, inputs = self.lever(begin_us, pushes), self.inputs(start_us, changes)
-        end_us = max([begin_us + 100_000, *(h.t_us for h in [*edges, *inputs])])
         made: list[Happening] = [*edges, *inputs, *self.setup(begin_us)]
+        end_us = max(begin_us + 100_000, *(h.t_us for h in made))
         made += self.host(begin_us + self.grid_us, end_us, talk)
         if not self.one_in(4):
             made += [Heard(t) for t in range(begin_us, end_us, 15_000)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bodies import Edge, Input, Told, brief, command, play
+from bodies import Edge, Happening, Input, Told, brief, command, play
 from scenarios import Row, Table, push, ready, rule, state
 
 from rig import wire
@@ -14,10 +14,10 @@ LEFT_REST, REFUSED, AT_REST, AWAY = Decision.LEFT_REST, Decision.REFUSED, Decisi
 PUSH = rule(Rule.PRESS, 2, 5, time_us=1000)
 
 
-def watch(row: Row, *happenings: object, end_us: int = 100_000) -> Told:
+def watch(row: Row, *happenings: Happening, end_us: int = 100_000) -> Told:
     """One state that arms the rule for ever, from 10 us on."""
     table = Table(1, [state(rules=1)], [row])
-    return play([*ready(), *table.commands(10), *happenings], end_us)  # type: ignore[list-item]
+    return play([*ready(), *table.commands(10), *happenings], end_us)
 
 
 def decisions(told: Told) -> list[tuple[int, ...]]:
@@ -67,7 +67,11 @@ def test_a_jump_across_a_window_is_no_entry() -> None:
 
 
 def test_a_press_leaves_rest_and_reaches_the_threshold_in_time() -> None:
-    assert decisions(watch(PUSH, *push(100, 7))) == [(10, AT_REST, 0, 10), (300, LEFT_REST, 3, 300), (500, PRESS, 5, 300)]
+    assert decisions(watch(PUSH, *push(100, 7))) == [
+        (10, AT_REST, 0, 10),
+        (300, LEFT_REST, 3, 300),
+        (500, PRESS, 5, 300),
+    ]
 
 
 @pytest.mark.parametrize(("gap_us", "decision"), [(500, PRESS), (501, REFUSED)])
@@ -154,7 +158,7 @@ def test_zeroing_is_told_where_it_was_and_rules_see_the_new_position() -> None:
     assert decisions(told) == [(10, ENTER, 0, 10), (300, LEAVE, 3, 10), (1000, ENTER, 0, 300)]
 
 
-def sampling(period_us: int = 1000, batch: int = 3, t_us: int = 5) -> object:
+def sampling(period_us: int = 1000, batch: int = 3, t_us: int = 5) -> Happening:
     return command(t_us, "set_lever", source=0, period_us=period_us, batch=batch)
 
 
@@ -213,7 +217,7 @@ def test_everything_is_the_same_at_every_place_of_the_clock() -> None:
     base = (1 << 32) - 2500
     words = [*ready(), sampling(), *Table(1, [state(rules=1)], [PUSH | {"refractory_us": 3000}]).commands(10)]
     moves = [*push(2300, 5), *push(3000, -5), *push(5000, 5), *push(6000, -5), *push(7000, 5)]
-    shifted = [type(h)(h.t_us + base, *list(vars(h).values())[1:]) for h in [*words, *moves]]  # type: ignore[call-arg]
+    shifted = [type(h)(h.t_us + base, *list(vars(h).values())[1:]) for h in [*words, *moves]]
     here, there = play([*words, *moves], 20_000), play(shifted, base + 20_000, base)
     assert [e.name for e in here.events] == [e.name for e in there.events]
     assert [(t + base) % (1 << 32) for t, *_ in decisions(here)] == [t for t, *_ in decisions(there)]

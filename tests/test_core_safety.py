@@ -132,7 +132,7 @@ def test_the_cap_holds_where_nothing_was_said() -> None:
     assert brief(told, "fault") == [(30_000_010, Fault.CEILING, 1)]
 
 
-# --- what may be set, and when ------------------------------------------------------------------------------------------
+# --- what may be set, and when ----------------------------------------------------------------------------------------
 
 
 def limit(**wrong: int) -> Command:
@@ -145,7 +145,11 @@ def test_limits_beyond_the_board_s_caps_are_refused() -> None:
     good += [{"window_us": 8000, "max_duty_us": 8000}, {"window_us": 1 << 30, "max_duty_us": 1}]
     bad: list[Row] = [{"max_on_us": 0}, {"max_on_us": 2_000_001}, {"output": 1, "max_on_us": 30_000_001}]
     bad += [{"output": 2, "max_on_us": (1 << 30) + 1}, {"window_us": 7999, "max_duty_us": 1}]
-    bad += [{"window_us": 8000}, {"window_us": 8000, "max_duty_us": 8001}, {"window_us": (1 << 30) + 1, "max_duty_us": 1}]
+    bad += [
+        {"window_us": 8000},
+        {"window_us": 8000, "max_duty_us": 8001},
+        {"window_us": (1 << 30) + 1, "max_duty_us": 1},
+    ]
     assert answers(play([limit(**row) for row in good], 10)) == [Status.OK] * len(good)
     assert answers(play([limit(**row) for row in bad], 10)) == [Status.BAD_VALUE] * len(bad)
     assert answers(play([limit(output=8)], 10)) == [Status.BAD_INDEX]

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from bodies import Edge, Heard, Input, Told, brief, command, play
-from scenarios import Table, generator, on_input, on_rule, push, ready, rule, state
+from bodies import Edge, Happening, Heard, Input, Told, brief, command, play
+from scenarios import Row, Table, generator, on_input, on_rule, push, ready, rule, state
 
-from rig.wire import Cause, Decision, EndReason, Fault, Generator, GeneratorMark, InputEdge, Rule, Status
-from rig.wire import ON_GENERATOR, ON_HOST
+from rig.wire import (
+    ON_GENERATOR,
+    ON_HOST,
+    Cause,
+    Decision,
+    EndReason,
+    Fault,
+    Generator,
+    GeneratorMark,
+    InputEdge,
+    Rule,
+    Status,
+)
 
 START, TIMER = Cause.START, Cause.TIMER
 HIGH = on_input(0, InputEdge.HIGH)
@@ -18,10 +29,10 @@ def names(told: Told, after_us: int = 0) -> list[str]:
     return [e.name for e in told.events if e.board_us >= after_us and e.name != "applied"]
 
 
-def run(states: list[dict[str, int]], end_us: int = 10_000, *also: object, **parts: list[dict[str, int]]) -> Told:
+def run(states: list[Row], end_us: int = 10_000, *also: Happening, **parts: list[Row]) -> Told:
     """One trial on an armed board, its table committed at 10 us."""
     table = Table(1, states, **parts).commands(10)
-    return play([*ready(), *table, *also], end_us)  # type: ignore[list-item]
+    return play([*ready(), *table, *also], end_us)
 
 
 # --- order ------------------------------------------------------------------------------------------------------------
@@ -292,7 +303,7 @@ def test_a_good_table_waits_for_arming_and_a_bad_one_has_to_come_again() -> None
 def test_what_no_table_may_hold() -> None:
     light = generator(Generator.PULSE)
     bad: list[Table] = [
-        Table(1, [state(**wrong)])
+        Table(1, [state() | wrong])
         for wrong in (
             {"after_us": 1, "after_to": 1},
             {"after_us": (1 << 30) + 1},
