@@ -19,6 +19,7 @@ COMMANDS = {
     "replay": "feed a recorded encoder trace to a lever rule",
     "draw": "draw a protocol as Mermaid or SVG",
     "ports": "list serial ports",
+    "plan": "who gets light when: make or show it",
     "schema": "print the JSON Schema of config.yaml, for editors",
 }
 

@@ -7,12 +7,12 @@ file has a docstring (its Methods paragraph), ``PARAMS`` and one function ``tria
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
 from rig import wire
 from rig.errors import ProtocolError, did_you_mean
-from rig.units import Frequency, Length, Level, Power, Quantity, Time, Volume, db, ms, parse
+from rig.units import Frequency, Length, Level, Power, Quantity, Time, Volume, db, khz, mm, ms, mw, parse, ul
 
 END = "END"
 
@@ -27,11 +27,28 @@ class Signal(NamedTuple):
         return f"{self.source} {self.what}"
 
 
+_EXAMPLES: dict[str, Quantity] = {
+    type(example).__name__: example for example in (300 * ms, 3 * mm, 8 * ul, 6 * khz, 10 * mw, 70 * db)
+}
+
+
+class _Checked:
+    """A dataclass whose amounts must have the dimension they are declared with."""
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):  # type: ignore[arg-type]
+            example = _EXAMPLES.get(str(declared.type).removesuffix(" | None"))
+            value = getattr(self, declared.name)
+            if example is not None and value is not None and type(value) is not type(example):
+                name = f"{type(self).__name__}({declared.name}={value})"
+                raise ProtocolError(f"{name}: expected a {example.dimension} such as {example}")
+
+
 # --- lever rules ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Window:
+class Window(_Checked):
     """Inside means strictly between ``low`` and ``high``. ``hold``: how long inside until HELD."""
 
     low: Length
@@ -59,7 +76,7 @@ class Window:
 
 
 @dataclass(frozen=True)
-class Press:
+class Press(_Checked):
     """From the rest threshold to the press threshold within a time ([AP]: 200 ms, 1 s refractory)."""
 
     rest: Length
@@ -82,7 +99,7 @@ class Press:
 
 
 @dataclass(frozen=True)
-class _Generator:
+class _Generator(_Checked):
     @property
     def ended(self) -> Signal:
         """It came to its end by itself."""

@@ -23,11 +23,10 @@ for _floor, _rooms in enumerate(
     FLOORS.update(dict.fromkeys(_rooms.split(), _floor))
 
 FORBIDDEN = {
-    *("time", "datetime", "threading", "socket", "subprocess", "multiprocessing", "asyncio", "pathlib", "os", "io"),
+    *("time", "threading", "socket", "subprocess", "multiprocessing", "asyncio", "pathlib", "os", "io"),
     *("zmq", "serial", "sounddevice", "cffi", "signal", "shutil", "tempfile"),
 }
-# Dates are values; wiregen writes its two files.
-ALLOWED = {"wiregen": {"pathlib"}, "config": {"datetime"}, "calibration": {"datetime"}, "plan": {"datetime"}}
+ALLOWED = {"wiregen": {"pathlib"}}  # it writes its two files
 _DATED = ("plan", "plan_calendar", "plan_check", "plan_source", "plan_today")  # a plan holds dates, and asks no clock
 ALLOWED.update({name: {"datetime"} for name in _DATED})
 
@@ -54,6 +53,7 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(RIG)))
 def test_imports_go_down(path: Path) -> None:
+    assert room(path) in FLOORS, f"{room(path)} is a new room: say here on which floor it lies"
     mine = FLOORS[room(path)]
     for name in imported(path):
         parts = name.split(".")
@@ -61,10 +61,19 @@ def test_imports_go_down(path: Path) -> None:
             assert FLOORS[parts[1]] <= mine, f"{path.name} (floor {mine}) imports {name} (floor {FLOORS[parts[1]]})"
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if FLOORS[room(p)] == 0], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [p for p in modules() if FLOORS.get(room(p)) == 0], ids=lambda path: path.name)
 def test_the_pure_floor_is_pure(path: Path) -> None:
     found = {name.split(".")[0] for name in imported(path)} & FORBIDDEN - ALLOWED.get(room(path), set())
     assert not found, f"{path.name} is pure and imports {', '.join(sorted(found))}"
+
+
+@pytest.mark.parametrize("path", [p for p in modules() if FLOORS.get(room(p)) == 0], ids=lambda path: path.name)
+def test_the_pure_floor_asks_no_clock(path: Path) -> None:
+    """A date is a value like any other; asking which day it is, is not."""
+    asked = {"now", "today", "utcnow"}
+    calls = (node.func for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call))
+    found = [f.attr for f in calls if isinstance(f, ast.Attribute) and f.attr in asked]
+    assert not found, f"{path.name} is pure and asks for {found[0]}()"
 
 
 def test_protocols_import_from_rig_alone() -> None:

@@ -1,7 +1,10 @@
-"""``rig plan make`` and ``rig plan show``: the light plan's files and its calendar.
+"""Who gets light when, decided before the study: make the light plan, or show it as a calendar.
 
-A door: reads arguments, prints. What a plan is and how it is drawn stands in ``plan`` and its kin.
-Nothing printed here tells a group of a blind plan unless ``--unblind`` asks for it.
+Nothing printed here tells a group of a blind plan unless --unblind asks for it.
+
+examples:
+  rig plan make --help
+  rig plan show plan.yaml
 """
 
 from __future__ import annotations
