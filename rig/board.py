@@ -20,6 +20,7 @@ RESEND_NS = 100_000_000
 GIVE_UP_NS = 5_000_000_000
 COMMANDS_IN_FLIGHT = 8
 _EVENT = 0x80
+_HELLO = wire.BY_NAME["hello"].number
 _HEADER = wire.EVENT_HEADER
 
 
@@ -68,6 +69,7 @@ class Board:
         self._sent_ns = 0
         self._first_sent_ns = 0
         self._asked_again_ns = 0
+        self._early: list[bytes] = []  # what came right behind the hello
 
     # --- hello -------------------------------------------------------------------------------------------------------
 
@@ -82,8 +84,11 @@ class Board:
             until_ns = self.link.now_ns() + 200_000_000
             while self.link.now_ns() < until_ns and (self.hello is None or self.hello.nonce != nonce):
                 for payload in self._splitter.feed(self.link.read(50_000_000)):
-                    if payload[0] == wire.BY_NAME["hello"].number:
+                    if payload[0] == _HELLO:
                         self._take_hello(payload)
+                        self._early.clear()
+                    else:
+                        self._early.append(payload)
         return self.hello
 
     def begin_anew(self) -> Hello:
@@ -98,7 +103,6 @@ class Board:
                 raise BoardError("the board does not restart: press its reset button")
             self.link.read(50_000_000)
             hello = self.connect()
-        self._splitter = wire.FrameSplitter()
         return hello
 
     def _take_hello(self, payload: bytes) -> None:
@@ -169,7 +173,10 @@ class Board:
         """Read, answer, and hand up the payloads of new events in order. Raises BoardError when the link is gone."""
         self._heartbeat()
         events: list[bytes] = []
-        for payload in self._splitter.feed(self.link.read(timeout_ns)):
+        payloads = self._splitter.feed(self.link.read(timeout_ns))
+        if self._early:
+            payloads, self._early = self._early + payloads, []
+        for payload in payloads:
             if payload[0] < _EVENT:
                 self._take_control(payload)
                 continue
