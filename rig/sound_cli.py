@@ -27,7 +27,8 @@ from rig.calibration.age import level_calibration
 from rig.configfile import load_config
 from rig.errors import ConfigError
 from rig.loudness import TOLERANCE_DB, LevelCalibration
-from rig.sound import SoundEngine, portaudio
+from rig.sound import SoundEngine
+from rig.sound.stream import portaudio
 from rig.sound_events import Body, Kind, SoundEvent, SoundSettings, find_device
 from rig.sounds import Noise, Sound, Tone, make
 

@@ -35,6 +35,7 @@ class Kind(StrEnum):
     CLOCK_STEP = "clock_step"
     NO_DEVICE = "no_device"
     DEVICE_LOST = "device_lost"
+    DEVICE_BACK = "device_back"
     EVENTS_LOST = "events_lost"
 
 

@@ -1,0 +1,181 @@
+"""One PortAudio output stream: opening, PortAudio's callback, and whether it is still alive.
+
+Floor 1: the only room that talks to a sound device. What goes into a block is ``rig.mixer``'s work, when it leaves
+``rig.dacclock``'s; the callback calls these two and copies. It makes no array, takes no lock, writes no log.
+
+One process, one stream: looking for devices again ends every stream there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rig.dacclock import DacClock
+from rig.errors import ConfigError
+from rig.mixer import Heard, Mixer, Samples
+from rig.sound_events import SoundSettings, find_device
+
+ATTEMPTS = 2  # a sound server may stall a stream at its start
+SETTLE_TIMEOUT_S = 3.0
+SILENT_CALLBACK_NS = 500_000_000  # no callback for so long: the device is lost
+WARM_UP_UNDERRUNS = 3  # more than this before the first sound: the buffer is too small
+REALTIME_PRIORITY = 40
+
+
+def portaudio() -> Any:
+    """The sounddevice module, loaded on first use: a rig without PortAudio runs too."""
+    try:
+        import sounddevice  # noqa: PLC0415
+    except (ImportError, OSError) as fault:
+        raise ConfigError(
+            f"sound: PortAudio cannot be loaded ({fault}); install libportaudio2, or set sound.device to none"
+        ) from None
+    return sounddevice
+
+
+def rescan() -> None:
+    """Make PortAudio look for devices again. Every open stream of this process ends."""
+    audio = portaudio()
+    audio._terminate()
+    audio._initialize()
+
+
+class OutputStream:
+    """A stream that plays a mixer's blocks. The mixer's host side is the owner's, its audio side the callback's."""
+
+    def __init__(self, laid: Sequence[Samples], settings: SoundSettings) -> None:
+        """``laid``: sounds as ``rig.sounds.with_sync`` lays them. Nothing is opened yet."""
+        release = round(settings.release_ms * settings.rate_hz / 1000)
+        self.mixer = Mixer(laid, settings.block_samples, settings.channels, release)
+        self.latency_ns = 0  # as PortAudio reports it
+        self.realtime = False  # whether its threads run at real-time priority
+        self.underruns = 0
+        self._settings = settings
+        self._clock = self._new_clock()
+        self._bytes = self.mixer.block.data.cast("B")
+        self._stream: Any = None
+        self._finished = False
+        self._last_ns = 0  # the newest callback; written by PortAudio's thread
+
+    def find(self) -> int:
+        """PortAudio's index of the device; ConfigError when it, or PortAudio, is absent."""
+        assert self._settings.device is not None
+        return find_device(self._settings.device, list(portaudio().query_devices()), self._settings.channels)
+
+    def open(self) -> None:
+        """Find the device, start, and play silence until its clock is known (about 1 s).
+
+        ConfigError for a device that is absent, refuses rate or channels, or cannot keep up with the buffer.
+        """
+        audio, index = portaudio(), self.find()
+        for attempt in range(ATTEMPTS):
+            self._clock, self._finished, self.underruns = self._new_clock(), False, 0
+            with _realtime() as self.realtime:
+                self._start(audio, index)
+            fault = self._warm_up()
+            if not fault:
+                return
+            self.close()
+            if attempt == ATTEMPTS - 1:
+                raise ConfigError(
+                    f'sound.block_samples: "{self._settings.device}" {fault} with {self._settings.block_samples} '
+                    f"samples and {self.latency_ns / 1e6:.1f} ms; raise sound.block_samples"
+                )
+
+    def close(self) -> None:
+        """End it at once; what still sounds is cut. Blocks for as long as the device hangs."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            with contextlib.suppress(Exception):  # PortAudio may have ended it already
+                stream.abort()
+                stream.close()
+
+    def loss(self) -> str:
+        """Why the device must be taken for lost, or an empty string."""
+        silent_ns = time.monotonic_ns() - self._last_ns
+        if self._finished:
+            return "ended"
+        return f"asked for no samples for {silent_ns // 10**6} ms" if silent_ns > SILENT_CALLBACK_NS else ""
+
+    def _new_clock(self) -> DacClock:
+        s = self._settings
+        return DacClock(s.rate_hz, s.block_samples, s.delay_us * 1000, round(s.delay_error_us * 1000))
+
+    def _start(self, audio: Any, index: int) -> None:
+        s = self._settings
+        try:
+            self._stream = audio.RawOutputStream(
+                samplerate=s.rate_hz,
+                blocksize=s.block_samples,
+                device=index,
+                channels=s.channels,
+                dtype="float32",
+                latency="low" if s.latency_ms is None else s.latency_ms / 1000,
+                callback=self._callback,
+                finished_callback=self._on_finished,
+            )
+            self._stream.start()
+        except audio.PortAudioError as fault:
+            self.close()
+            raise ConfigError(
+                f'sound: "{s.device}" refuses sample_rate_hz {s.rate_hz}, block_samples {s.block_samples}, '
+                f"{s.channels} channels: {fault}"
+            ) from None
+        played_hz = float(self._stream.samplerate)
+        if abs(played_hz - s.rate_hz) > 1e-3 * s.rate_hz:
+            self.close()
+            raise ConfigError(f'sound.sample_rate_hz: "{s.device}" plays {played_hz:g}, not {s.rate_hz}')
+        self.latency_ns = round(float(self._stream.latency) * 1e9)
+        self._last_ns = time.monotonic_ns()
+
+    def _warm_up(self) -> str:
+        """Wait until the converter's clock is known; an empty string, or what went wrong."""
+        give_up = time.monotonic() + SETTLE_TIMEOUT_S
+        while not self._clock.settled:
+            if self._finished or time.monotonic() > give_up:
+                return "ended" if self._finished else f"gave no steady clock in {SETTLE_TIMEOUT_S:g} s"
+            time.sleep(0.005)
+        return f"had {self.underruns} underruns in its first second" if self.underruns > WARM_UP_UNDERRUNS else ""
+
+    def _callback(self, out: Any, _frames: int, times: Any, status: Any) -> None:
+        now_ns = time.monotonic_ns()
+        self._last_ns = now_ns
+        clock, mixer = self._clock, self.mixer
+        jumped_ns = clock.update(now_ns, times.currentTime, times.outputBufferDacTime)
+        if status.output_underflow:
+            self.underruns += 1
+            clock.restart()
+            mixer.events.put(Heard.UNDERRUN, 0, now_ns, 0, 0, self.underruns)
+        elif jumped_ns:
+            mixer.events.put(Heard.CLOCK_STEP, 0, now_ns, 0, 0, jumped_ns)
+        mixer.fill(clock.start_ns, clock.step_ns, clock.error_ns)
+        out[:] = self._bytes
+
+    def _on_finished(self) -> None:
+        self._finished = True
+
+
+@contextlib.contextmanager
+def _realtime() -> Iterator[bool]:
+    """Real-time priority while a stream is opened, where permitted: yields whether it was.
+
+    Threads inherit it from the one that starts them, so PortAudio's and the sound library's own keep it; this thread
+    gives it back.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        yield False
+        return
+    policy, param = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(REALTIME_PRIORITY))
+    except OSError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        os.sched_setscheduler(0, policy, param)
