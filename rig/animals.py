@@ -244,7 +244,7 @@ def read_pushes(path: Path, mm_per_v: float = 6.0) -> tuple[FloatArray, int]:
         raise ConfigError(f"{path}: pushes are not all of the same length")
     volts = data[:, 3].reshape(-1, len(t_ms))
     volts = volts - np.median(volts[:, t_ms < 0], axis=1, keepdims=True)
-    volts *= np.sign(np.median(volts[:, t_ms > 100]))
+    volts *= -1.0 if volts[:, (t_ms > 0) & (t_ms <= 1000)].mean() < 0 else 1.0
     fine_ms = np.arange(t_ms[0], t_ms[-1] + 1)
     fine = np.array([np.interp(fine_ms, t_ms, push) for push in volts]) * mm_per_v
     fade = np.minimum(1.0, np.arange(len(fine_ms))[::-1] / 200.0)  # back to rest at the end of the recording
