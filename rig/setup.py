@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rig import task, wire
-from rig.animals import make_animal
+from rig.animals import Animal, make_animal
 from rig.calibration import Calibrations
 from rig.config import Config
 from rig.errors import BoardError, ConfigError
@@ -84,8 +84,10 @@ def _mask(config: Config, *, all_wired: bool) -> int:
     return sum(1 << wire.INPUTS.index(name) for name in wired)
 
 
-def open_link(config: Config, *, animal: str | None = None, pace: float | None = None, seed: int | None = None) -> Link:
-    """The link to this rig's body. ``animal``, ``pace`` and ``seed`` are the simulator's."""
+def open_link(
+    config: Config, *, animal: str | Animal | None = None, pace: float | None = None, seed: int | None = None
+) -> Link:
+    """The link to this rig's body. ``animal`` (words, or one of your own), ``pace`` and ``seed`` are the simulator's."""
     if config.body == "simulator":
         simulator = config.simulator
         seed = simulator.seed if seed is None else seed
@@ -99,7 +101,9 @@ def open_link(config: Config, *, animal: str | None = None, pace: float | None =
             frame_hz=simulator.frame_hz,
         )
         counts_per_mm = sign / config.lever.mm_per_count
-        return SimLink(make_animal(animal or simulator.animal, counts_per_mm, seed), settings)
+        if animal is None or isinstance(animal, str):
+            animal = make_animal(animal or simulator.animal, counts_per_mm, seed)
+        return SimLink(animal, settings)
     if config.body == "serial":
         return SerialLink(_port(config))
     raise ConfigError(f"config.yaml: body: {config.body} cannot be opened here; expected simulator or serial")

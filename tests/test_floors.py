@@ -16,7 +16,7 @@ for _floor, _rooms in enumerate(
         "errors units task table wire wiregen events clock config calibration draw plan curves pins frames"
         " loudness sounds dacclock mixer onset sound_events journal_format",
         "link board core machine animals mouse sim protocol journal stream configfile planfile sound firmata archive",
-        "session verify replay setup record campaign",
+        "session verify replay setup record launch campaign",
         "cli doors __main__ __init__ sound_cli",
     )
 ):

@@ -11,29 +11,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import signal
 import sys
-from datetime import UTC, datetime
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from rig import __version__, core, events, wire
-from rig.board import Board, Hello
 from rig.config import Config, from_plain
-from rig.configfile import beside, load_config
+from rig.configfile import load_config
 from rig.doors.live import Live
 from rig.errors import ConfigError
-from rig.events import Kind
-from rig.journal import JournalWriter
-from rig.protocol import Protocol, load_protocol
-from rig.record import JOURNAL, new_session
+from rig.launch import Order, intend, launched
 from rig.session import Rules, Session, Summary
-from rig.setup import RigBench, board_setup, limits_of, open_link
-from rig.stream import open_publisher
-from rig.table import compile_trial
-from rig.task import Past, Values
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,24 +60,36 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """The command."""
-    config = load_config(args.config)
-    if args.body:
-        config = _with_body(config, args.body)
-    if config.body != "simulator" and (args.animal or args.fast or args.pace):
-        raise ConfigError("--animal, --fast and --pace are for the simulated rig (body: simulator)")
-    experiment = load_protocol(args.protocol)
-    values = experiment.params.values_with(_changes(args.set))
-    seed = args.seed if args.seed is not None else config.simulator.seed
-    link = open_link(config, animal=args.animal, pace=None if args.fast else args.pace or 1.0, seed=seed)
-    try:
-        summary = _session(args, config, experiment, values, seed, Board(link))
-    finally:
-        link.close()
+    order = _order(args)
+    with launched(intend(order)) as session:
+        live = Live(args, session.rules, Path(session.summary.session)) if not args.json else None
+        session.look = live.look if live else None
+        with _Interrupt(session), live or nullcontext():
+            summary = session.run()
     if args.json:
         print(json.dumps(summary.plain()))
     else:
         _say(summary)
     return 0 if summary.ended in ("trials", "minutes", "water", "Ctrl-C") else 1
+
+
+def _order(args: argparse.Namespace) -> Order:
+    config = load_config(args.config)
+    if args.body:
+        config = _with_body(config, args.body)
+    if config.body != "simulator" and (args.animal or args.fast or args.pace):
+        raise ConfigError("--animal, --fast and --pace are for the simulated rig (body: simulator)")
+    return Order(
+        config,
+        Path(args.config),
+        subject=args.subject,
+        protocol=args.protocol,
+        changes=_changes(args.set),
+        rules=Rules(args.trials, args.minutes, args.water),
+        seed=args.seed,
+        animal=args.animal,
+        pace=None if args.fast else args.pace or 1.0,
+    )
 
 
 def _with_body(config: Config, body: str) -> Config:
@@ -102,87 +104,6 @@ def _changes(said: list[str]) -> dict[str, str]:
             raise ConfigError(f"--set {text}: expected NAME=VALUE, such as drop=6ul")
         changes[name.strip()] = value.strip()
     return changes
-
-
-def _session(
-    args: argparse.Namespace, config: Config, experiment: Protocol, values: Values, seed: int, board: Board
-) -> Summary:
-    hello = board.begin_anew()
-    bench, limits = RigBench.of(config, args.config), limits_of(config, hello._asdict())
-    _try_first_trial(experiment, values, bench, limits, seed)
-    began = datetime.now(UTC)
-    folder = new_session(beside(args.config, config.data), args.subject, began.astimezone().date())
-    rules = Rules(args.trials, args.minutes, args.water)
-    if rules == Rules():
-        rules = Rules(minutes=60)
-    with JournalWriter.create(folder / JOURNAL) as journal, open_publisher(config.stream) as publisher:
-        manifest = _manifest(args, config, experiment, values, seed, hello, folder, began)
-        journal.append(Kind.MANIFEST, board.link.now_ns(), json.dumps(manifest).encode())
-        journal.commit()
-        (folder / "protocol.py").write_text(experiment.source, encoding="utf-8")
-        live = Live(args, rules, folder) if not args.json else None
-        session = Session(
-            board,
-            journal,
-            experiment,
-            values,
-            bench,
-            limits,
-            setup=board_setup(config),
-            seed=seed,
-            rules=rules,
-            publisher=publisher,
-            look=live.look if live else None,
-        )
-        session.summary.session = str(folder)
-        with _Interrupt(session), live or _Nothing():
-            return session.run()
-
-
-def _try_first_trial(experiment: Protocol, values: Values, bench: RigBench, limits: Any, seed: int) -> None:
-    """A protocol that cannot run is refused before anything is written or armed."""
-    compile_trial(experiment.trial(values, Past(), random.Random(seed)), bench, limits)
-
-
-def _manifest(
-    args: argparse.Namespace,
-    config: Config,
-    experiment: Protocol,
-    values: Values,
-    seed: int,
-    hello: Hello,
-    folder: Path,
-    began: datetime,
-) -> dict[str, Any]:
-    return {
-        "session": folder.name,
-        "subject": args.subject,
-        "utc": began.isoformat(timespec="seconds"),
-        "program": __version__,
-        "firmware": core.source_hash(),
-        "wire": f"{wire.wire_hash():08x}",
-        "board": hello._asdict(),
-        "animal": (args.animal or config.simulator.animal) if config.body == "simulator" else None,
-        "seed": seed,
-        "protocol": {
-            "name": experiment.name,
-            "file": str(experiment.path),
-            "digest": experiment.digest,
-            "source": experiment.source,
-        },
-        "params": {name: str(value) for name, value in values.items()},
-        "config": config.plain(),
-        "config_digest": config.digest(),
-        "records": {kind.name.lower(): int(kind) for kind in events.Kind},
-    }
-
-
-class _Nothing:
-    def __enter__(self) -> None:
-        """No view."""
-
-    def __exit__(self, *_: object) -> None:
-        """No view."""
 
 
 class _Interrupt:
