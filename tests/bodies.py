@@ -6,9 +6,11 @@ A scenario is a list of happenings in order of time; times are unwrapped microse
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cffi
@@ -17,6 +19,7 @@ from reference import Event, Machine
 from rig import core, wire
 
 U32 = 0xFFFFFFFF
+SHIM = Path(__file__).with_name("shim.c")
 STRIDE_US = 100_000  # events are taken at least so often
 
 
@@ -111,10 +114,21 @@ def changes(pins: dict[int, tuple[int, ...]]) -> dict[int, tuple[int, ...]]:
 
 @functools.cache
 def roomy() -> tuple[Any, Any]:
-    """``(ffi, lib)`` of the host body, with a queue that holds whatever a scenario can tell at once."""
+    """``(ffi, lib)`` of the host body and shim.c, with a queue that holds whatever a scenario can tell at once."""
+    text = SHIM.read_text(encoding="utf-8")
     ffi = cffi.FFI()
-    ffi.cdef(core.declarations())
-    return ffi, ffi.dlopen(str(core.build(("-DRIG_QUEUE_BYTES=60000",))))
+    ffi.cdef(core.declarations() + text.partition("/* cffi: begin */")[2].partition("/* cffi: end */")[0])
+    version = hashlib.sha256(text.encode()).hexdigest()[:8]
+    built = core.build((str(SHIM), f"-DSHIM_VERSION=0x{version}", "-DRIG_QUEUE_BYTES=60000"))
+    return ffi, ffi.dlopen(str(built))
+
+
+def events_in(data: bytes) -> Iterator[Event]:
+    """The events of ``size u8, payload; …``."""
+    at = 0
+    while at < len(data):
+        yield event(data[at + 1 : at + 1 + data[at]])
+        at += 1 + data[at]
 
 
 class Host:
@@ -135,11 +149,7 @@ class Host:
     def take(self) -> None:
         lib, host = self.lib, self.host
         while used := lib.host_take_events(host, self.room, 4096):
-            data, at = bytes(self.ffi.buffer(self.room, used)), 0
-            while at < used:
-                size = data[at]
-                self.events.append(event(data[at + 1 : at + 1 + size]))
-                at += 1 + size
+            self.events += events_in(bytes(self.ffi.buffer(self.room, used)))
         self.now_us += lib.host_now(host) - self.now_us & U32
         levels = (lib.host_level(host, o) for o in range(8))
         self.pins[self.now_us] = (lib.host_outputs(host), lib.host_tone_hz(host), *levels)
@@ -185,6 +195,65 @@ def run_host(start_us: int, happenings: list[Happening], end_us: int) -> Told:
             host.heard(h.t_us)
     host.step(end_us)
     return Told(host.events, changes(host.pins))
+
+
+# --- late steps -------------------------------------------------------------------------------------------------------
+
+RING = 6  # time for a step: the core keeps 15 edges, and 8 more may come in one microsecond
+
+
+@dataclass(frozen=True)
+class Foretold:
+    """An interrupt wrote these outputs at once, with these levels of laser and mask."""
+
+    t_us: int
+    outputs: int
+    levels: tuple[int, int]
+
+
+class Late:
+    """The core with a step that comes when it is called for, and what its interrupts foretold."""
+
+    def __init__(self, start_us: int) -> None:
+        self.ffi, self.lib = roomy()
+        self.body = self.ffi.gc(self.lib.late_new(start_us & U32), self.lib.late_free)
+        self.room = self.ffi.new("uint8_t[]", 4096)
+        self.events: list[Event] = []
+        self.foretold: list[Foretold] = []
+        self.sequence = self.waiting = 0
+        self.now_us = start_us
+        self._took()
+
+    def take(self, h: Happening) -> None:
+        """Let it happen; only a command brings its step along."""
+        self.now_us = h.t_us
+        if isinstance(h, Edge):
+            self.lib.late_edge(self.body, h.t_us & U32, h.delta)
+        elif isinstance(h, Input):
+            self.lib.late_input(self.body, h.t_us & U32, h.levels)
+        elif isinstance(h, Heard):
+            self.lib.late_heard(self.body, h.t_us & U32)
+        elif isinstance(h, Command):
+            sequence, fields = self.sequence & 255, h.fields
+            self.lib.late_command(self.body, h.t_us & U32, sequence, h.number, fields, len(fields))
+            self.sequence += 1
+        self.waiting += 1
+        self._took()
+
+    def step(self, now_us: int) -> None:
+        self.now_us = now_us
+        self.waiting = 0
+        self.lib.late_step(self.body, now_us & U32)
+        self._took()
+
+    def _took(self) -> None:
+        while used := self.lib.late_take(self.body, self.room, 4096):
+            self.events += events_in(bytes(self.ffi.buffer(self.room, used)))
+        t_us, outputs = self.ffi.new("uint32_t[]", 64), self.ffi.new("uint16_t[]", 64)
+        levels = self.ffi.new("uint8_t[]", 128)
+        for i in range(self.lib.late_foretold(self.body, t_us, outputs, levels, 64)):
+            unwrapped = self.now_us - (self.now_us - t_us[i] & U32)
+            self.foretold.append(Foretold(unwrapped, outputs[i], (levels[2 * i], levels[2 * i + 1])))
 
 
 def difference(reference: Told, other: Told, start_us: int) -> str:

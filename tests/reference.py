@@ -96,7 +96,8 @@ class Machine:
         self.deadman_us = DEADMAN_CAP_US
         self.lever = Lever(self)
         self.outputs = Outputs(self)
-        self.pins: dict[int, tuple[int, ...]] = {}
+        self.pins: dict[int, tuple[int, ...]] = {}  # as they were left at that time
+        self.moments: dict[int, list[tuple[int, ...]]] = {}  # ... and after each thing that happened then
         self.tell("boot", boot=self.boot, reason=self.reason)
 
     # --- time -------------------------------------------------------------------------------------------------------
@@ -163,8 +164,8 @@ class Machine:
                 self.enter(target, cause)
         self.outputs.follow()
         pins = self.outputs.pins()
-        if pins != next(reversed(self.pins.values()), None):
-            self.pins[self.t_us] = pins
+        self.pins[self.t_us] = pins
+        self.moments.setdefault(self.t_us, []).append(pins)
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 

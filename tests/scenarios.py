@@ -206,6 +206,7 @@ class Maker:
                 delta = (1 if goal > at else -1) * (-1 if self.one_in(8) else 1)
                 at += delta
                 t_us += self.time(gap_us // 2, gap_us + 1)
+                t_us += 0 if len(made) % 8 else self.grid_us  # no more than 8 in a microsecond
                 made.append(Edge(t_us, delta))
         return made
 

@@ -7,9 +7,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from bodies import Told, difference, run_host, run_reference
+from bodies import RING, Foretold, Heard, Late, Reference, Told, difference, run_host, run_reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from reference import Event
 from scenarios import Maker, Scenario
 
 from rig import wire
@@ -79,3 +80,63 @@ def test_most_of_the_long_run_is_decisions_not_refusals(long_run: Counter[str]) 
     assert long_run["rule PRESS"] > 100
     assert long_run["applied OK"] > 10 * long_run["applied BAD_TABLE"]
     assert long_run["trial_begin"] > 2 * len(SEEDS)
+
+
+# --- late steps -------------------------------------------------------------------------------------------------------
+
+
+def decided(events: list[Event]) -> list[Event]:
+    """Events without what may depend on when the step came: lateness, and the samples it takes (with their peaks)."""
+    loose = {"late_us", "peak_counts"}
+    return [
+        Event(e.name, e.board_us, {key: value for key, value in e.fields.items() if key not in loose})
+        for e in events
+        if e.name != "lever"
+    ]
+
+
+def late_and_prompt(rng: random.Random, scenario: Scenario) -> tuple[Late, Reference]:
+    late, prompt = Late(scenario.start_us), Reference(scenario.start_us)
+    patience = rng.choice((2, 5, 30))
+    for h, following in zip(scenario.happenings, [*scenario.happenings[1:], Heard(scenario.end_us)], strict=True):
+        late.take(h)
+        prompt.take(h)
+        if h.t_us < following.t_us and (late.waiting >= RING or rng.randrange(patience) == 0):
+            late.step(rng.randrange(h.t_us, following.t_us))
+    late.step(scenario.end_us)
+    prompt.step(scenario.end_us)
+    return late, prompt
+
+
+def check_late(rng: random.Random, scenario: Scenario) -> int:
+    late, prompt = late_and_prompt(rng, scenario)
+    expected, found = Told(decided(prompt.events), {}), Told(decided(late.events), {})
+    parted = difference(expected, found, scenario.start_us)
+    assert not parted, parted
+    for told in late.foretold:
+        check_foretold(told, prompt)
+    return len(late.foretold)
+
+
+def check_foretold(told: Foretold, prompt: Reference) -> None:
+    """What an interrupt wrote at once is what is decided for that time, with the levels of lights that come on."""
+    before = prompt.pins[max(t_us for t_us in prompt.pins if t_us < told.t_us)]
+    decided = [before, *prompt.moments.get(told.t_us, [])]
+    coming = told.outputs & ~before[0]
+    lit = [2 + o for o in (1, 2) if coming >> o & 1]
+    fitting = [p for p in decided if p[0] == told.outputs and all(p[i] == told.levels[i - 3] for i in lit)]
+    assert fitting, f"{told}: decided was {decided}"
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.data_too_large, HealthCheck.too_slow])
+@given(st.randoms(use_true_random=False), st.sampled_from(GRIDS_US))
+def test_a_late_step_decides_the_same_at_the_same_times(rng: random.Random, grid_us: int) -> None:
+    check_late(rng, Maker(rng, grid_us).scenario(pushes=3, changes=4, talk=2))
+
+
+def test_late_steps_of_long_scenarios_and_what_interrupts_foretell() -> None:
+    foretold = 0
+    for seed in range(1000, 1200):
+        rng = random.Random(seed)
+        foretold += check_late(rng, Maker(rng, rng.choice(GRIDS_US)).scenario())
+    assert foretold > 1000
