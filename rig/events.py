@@ -5,6 +5,7 @@ May not: open files (that is the journal) or know where bytes came from.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -110,6 +111,12 @@ class EventReader:
         self.trials: dict[int, TrialNames] = {}
         self.trial = 0
         self._names = _NOBODY
+
+    def copy(self) -> EventReader:
+        """Another one that has read the same; both go on learning the same trials' names."""
+        twin = copy.copy(self)
+        twin._unwrap = copy.copy(self._unwrap)
+        return twin
 
     def learn(self, found: dict[str, Any]) -> None:
         """Take a note: the one called "trial" says what the numbers of a table mean."""

@@ -1,0 +1,158 @@
+"""A session's journal as the stream reads it: record by record while it grows, or from any number on.
+
+May not: write, or know of sockets. One process writes a journal; any number of these read it, and the writer never
+waits for them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from pathlib import Path
+
+from rig.errors import RecordError
+from rig.events import Kind
+from rig.journal_format import FRAME_BYTES, HEAD_BYTES, MAGIC, Journal, Record, scan
+from rig.stream import schema
+from rig.stream.schema import Maker
+
+PIECE_BYTES = 1 << 20
+KEEP_EVERY = 5000  # records between the places from which reading can be taken up for good
+PLACES = 64  # and so many more where somebody has stopped reading lately
+
+
+class Growing:
+    """The records of a journal that have not been read yet."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = path.open("rb", buffering=0)
+        except OSError as error:
+            raise RecordError(f"{path}: cannot be read: {error.strerror}") from error
+        self.end = len(MAGIC)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def read(self) -> Journal:
+        """The next whole records, at most some PIECE_BYTES of them; none where there is nothing new."""
+        size = PIECE_BYTES
+        while True:
+            self._file.seek(self.end)
+            data = self._file.read(size) or b""
+            found = scan(data, self.end)
+            if found.offsets or len(data) < size:
+                break
+            size *= 4  # one record longer than a piece
+        base, self.end = self.end, found.end
+        return Journal(data, base, found)
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Bytes of the file, which are known to be there."""
+        self._file.seek(offset)
+        return self._file.read(size) or b""
+
+
+class Book:
+    """A journal opened at any page: how many records there are, and messages from a number on."""
+
+    def __init__(self, session: str, path: Path) -> None:
+        self.session = session
+        self.complete = False
+        self._growing = Growing(path)
+        self._offsets: array[int] = array("Q")
+        self._digest = hashlib.sha256()
+        self._kept = [Maker(session)]
+        self._kept_numbers = [0]
+        self._left: OrderedDict[int, Maker] = OrderedDict()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._growing.close()
+
+    @property
+    def count(self) -> int:
+        """Records there are, as of the last refresh."""
+        return len(self._offsets)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over these records' content, hex."""
+        return self._digest.hexdigest()
+
+    def refresh(self) -> None:
+        """Take notice of what was written since."""
+        while len(journal := self._growing.read()):
+            data, base = journal.data, journal.base
+            update = self._digest.update
+            for offset in journal.offsets:
+                at = offset - base
+                end = at + HEAD_BYTES + int.from_bytes(data[at + FRAME_BYTES : at + FRAME_BYTES + 4], "little")
+                update(data[at + FRAME_BYTES : end])
+                self.complete = self.complete or data[at + FRAME_BYTES + 4] == Kind.SUMMARY
+            self._offsets.extend(journal.offsets)
+
+    def record(self, number: int) -> Record:
+        """One record."""
+        begin = self._offsets[number]
+        end = self._offsets[number + 1] if number + 1 < self.count else self._growing.end
+        data = self._growing.at(begin, end - begin)
+        return Journal(data, begin, scan(data, begin))[0]
+
+    def agrees(self, number: int, check: int) -> bool:
+        """Is this the check of the record before ``number``?"""
+        if number == 0:
+            return True
+        return number <= self.count and schema.check(*self.record(number - 1)[:3]) == check
+
+    def messages(self, first: int, most: int = schema.REPLY_MESSAGES, size: int = schema.REPLY_BYTES) -> list[bytes]:
+        """Messages from number ``first`` on: at most so many, and about so many bytes."""
+        if first >= self.count:
+            return []
+        maker = self._maker_before(first)
+        made: list[bytes] = []
+        room, at = size, self._offsets[maker.number]
+        while maker.number < self.count and room > 0 and len(made) < most:
+            end = self._piece_end(maker.number, min(self.count, first + most))
+            data = self._growing.at(at, end - at)
+            for kind, host_ns, payload, _ in Journal(data, at, scan(data, at)):
+                message = maker.make(kind, host_ns, payload)[1]
+                if maker.number % KEEP_EVERY == 0:
+                    self._keep(maker.copy())
+                if maker.number <= first:
+                    continue
+                made.append(message)
+                room -= len(message)
+                if room <= 0 or len(made) >= most:
+                    break
+            at = end
+        self._left[maker.number] = maker
+        if len(self._left) > PLACES:
+            self._left.popitem(last=False)
+        return made
+
+    def _piece_end(self, number: int, last: int) -> int:
+        """Where to stop reading: after a piece, but not within a record or beyond what is wanted."""
+        wanted = self._offsets[last] if last < self.count else self._growing.end
+        most = self._offsets[number] + PIECE_BYTES
+        if wanted <= most:
+            return wanted
+        after = bisect_right(self._offsets, most) - 1
+        return self._offsets[after] if after > number else self._offsets[number + 1]
+
+    def _maker_before(self, first: int) -> Maker:
+        """The nearest place at or before ``first`` from which reading can be taken up."""
+        exact = self._left.pop(first, None)
+        if exact is not None:
+            return exact
+        kept = self._kept[bisect_right(self._kept_numbers, first) - 1]
+        nearest = max((number for number in self._left if number <= first), default=-1)
+        return (self._left[nearest] if nearest > kept.number else kept).copy()
+
+    def _keep(self, maker: Maker) -> None:
+        if maker.number > self._kept_numbers[-1]:
+            self._kept.append(maker)
+            self._kept_numbers.append(maker.number)
