@@ -87,7 +87,7 @@ def _mask(config: Config, *, all_wired: bool) -> int:
 def open_link(
     config: Config, *, animal: str | Animal | None = None, pace: float | None = None, seed: int | None = None
 ) -> Link:
-    """The link to this rig's body. ``animal`` (words, or one of your own), ``pace`` and ``seed`` are the simulator's."""
+    """The link to this rig's body. ``animal`` (words, or an object), ``pace`` and ``seed`` are the simulator's."""
     if config.body == "simulator":
         simulator = config.simulator
         seed = simulator.seed if seed is None else seed
