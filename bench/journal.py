@@ -74,7 +74,7 @@ def committing(folder: Path, name: str, sync_every_s: float | None, seconds: flo
     with JournalWriter.create(folder / name, sync_every_s) as writer:
         until_s = time.perf_counter() + seconds
         while time.perf_counter() < until_s:
-            writer.append_many([(3, 5, PAYLOAD)] * BATCH)
+            writer.append_batch(3, 5, [PAYLOAD] * BATCH)
             start = time.perf_counter()
             writer.commit()
             half = time.perf_counter()
@@ -92,7 +92,7 @@ def committing(folder: Path, name: str, sync_every_s: float | None, seconds: flo
 def reading(path: Path, count: int, empty_us: float) -> None:
     with JournalWriter.create(path, sync_every_s=None) as writer:
         for _ in range(0, count, BATCH):
-            writer.append_many([(3, 5, PAYLOAD)] * BATCH)
+            writer.append_batch(3, 5, [PAYLOAD] * BATCH)
             writer.commit()
     data = path.read_bytes()[14:]
     scan_us = best_us(lambda: scan(data, 14), count)

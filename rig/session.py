@@ -7,7 +7,7 @@ table compiles it, the board gets it. Nothing here waits for a listener, a plot 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -21,8 +21,8 @@ from rig.protocol import Protocol as Experiment
 from rig.table import Bench, Limits, Table, compile_trial
 from rig.task import Drop, Past, Result, Trial, Values
 
-POLL_NS = 50_000_000
-ACK_EVENTS = 24  # acknowledge at once after so many, else with the next ping
+POLL_NS = 100_000_000
+ACK_EVENTS = 32  # acknowledge at once after so many, else with the next ping
 FINISH_NS = 3_000_000_000
 _EVENT = int(Kind.EVENT)
 _VALVE = 1 << wire.OUTPUTS.index("valve")
@@ -33,6 +33,9 @@ class Recorder(Protocol):
 
     def append(self, kind: int, host_ns: int, payload: bytes) -> None:
         """Keep a record."""
+
+    def append_batch(self, kind: int, host_ns: int, payloads: Sequence[bytes]) -> None:
+        """Keep records of one kind that came at one time."""
 
     def commit(self) -> None:
         """Everything kept so far survives the end of this process once this returns."""
@@ -187,19 +190,14 @@ class Session:
             self.journal.commit()
             return
         host_ns = self.board.link.now_ns()
-        append = self.journal.append
+        self.journal.append_batch(_EVENT, host_ns, payloads)
+        handlers = self._handlers
         for payload in payloads:
-            append(_EVENT, host_ns, payload)
             number = payload[0]
-            if number == self._lever:
+            if number in handlers:
+                self._handle(number, payload)
+            elif number == self._lever:
                 self.last_lever = payload
-                continue
-            handler = self._handlers.get(number)
-            if handler is not None:
-                stamp_us = wire.EVENT_HEADER.unpack_from(payload)[2]
-                self.board_us = self.board.unwrap_us(stamp_us)
-                body = wire.BY_NUMBER[number].body.unpack_from(payload, wire.EVENT_HEADER.size)
-                handler(self.board_us, body)
         self.journal.commit()
         self.summary.events += len(payloads)
         if self.board.next_event - self._acknowledged >= ACK_EVENTS:
@@ -207,6 +205,11 @@ class Session:
             self.board.acknowledge()
         if self.publisher:
             self.publisher.publish(host_ns, payloads)
+
+    def _handle(self, number: int, payload: bytes) -> None:
+        self.board_us = self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payload)[2])
+        body = wire.BY_NUMBER[number].body.unpack_from(payload, wire.EVENT_HEADER.size)
+        self._handlers[number](self.board_us, body)
 
     def _command(self, name: str, values: dict[str, int]) -> None:
         payload = self.board.send(name, values)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from zlib import crc32
 
@@ -34,13 +34,35 @@ records = st.lists(st.tuples(st.integers(0, 255), st.integers(-(2**63), 2**63 - 
 SOME: list[Made] = [(i % 256, i * 1_000_000, bytes([i % 251]) * (i % 40)) for i in range(50)]
 
 
+def append_all(writer: JournalWriter, made: Iterable[Made]) -> None:
+    for kind, host_ns, payload in made:
+        writer.append(kind, host_ns, payload)
+
+
 def written(made: list[Made]) -> bytes:
     """The bytes of a journal with these records."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as name:
         path = Path(name) / "journal"
         with JournalWriter.create(path, sync_every_s=None) as writer:
-            writer.append_many(made)
+            append_all(writer, made)
         return path.read_bytes()
+
+
+@given(st.integers(0, 255), st.integers(-(2**63), 2**63 - 1), st.lists(payloads, max_size=9))
+def test_a_batch_is_its_payloads_one_by_one(kind: int, host_ns: int, several: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory(dir=MEMORY) as name:
+        path = Path(name) / "journal"
+        with JournalWriter.create(path, sync_every_s=None) as writer:
+            writer.append_batch(kind, host_ns, several)
+        assert path.read_bytes() == written([(kind, host_ns, payload) for payload in several])
+
+
+def test_a_batch_with_an_oversized_payload_keeps_what_came_before_it(tmp_path: Path) -> None:
+    with JournalWriter.create(tmp_path / "journal") as writer:
+        with pytest.raises(RecordError, match="split it"):
+            writer.append_batch(3, 0, [b"a", bytes(PAYLOAD_LIMIT_BYTES + 1)])
+        writer.append(3, 0, b"b")
+    assert [r.payload for r in read_journal(tmp_path / "journal")] == [b"a", b"b"]
 
 
 def read_bytes(data: bytes) -> Journal:
@@ -111,10 +133,10 @@ def test_the_strangers_program_reads_the_same(tmp_path: Path) -> None:
 def test_reading_goes_on_where_an_earlier_reading_ended(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     with JournalWriter.create(path) as writer:
-        writer.append_many(SOME[:20])
+        append_all(writer, SOME[:20])
         writer.commit()
         first = read_journal(path)
-        writer.append_many(SOME[20:])
+        append_all(writer, SOME[20:])
         writer.commit()
         rest = read_journal(path, since=first.end)
         assert plain(first) + plain(rest) == SOME
@@ -353,7 +375,7 @@ def test_a_closed_journal_takes_nothing_more(tmp_path: Path) -> None:
 
 def test_its_own_thread_keeps_it_on_disk(tmp_path: Path) -> None:
     with JournalWriter.create(tmp_path / "journal", sync_every_s=0.01) as writer:
-        writer.append_many(SOME)
+        append_all(writer, SOME)
         writer.commit()
         for _ in range(1000):
             if writer.synced_bytes == writer.written_bytes:
@@ -364,7 +386,7 @@ def test_its_own_thread_keeps_it_on_disk(tmp_path: Path) -> None:
 
 def test_without_a_period_only_close_syncs(tmp_path: Path) -> None:
     writer = JournalWriter.create(tmp_path / "journal", sync_every_s=None)
-    writer.append_many(SOME)
+    append_all(writer, SOME)
     writer.commit()
     assert writer.synced_bytes == len(MAGIC)
     writer.close()
@@ -399,7 +421,7 @@ def test_reopening_cuts_the_torn_tail_keeps_it_aside_and_appends(
         path.write_bytes(whole[:size])
         with JournalWriter.reopen(path, sync_every_s=None) as writer:
             assert writer.torn_bytes == size - end
-            writer.append_many(more)
+            append_all(writer, more)
         assert plain(read_journal(path, strict=True)) == made[:kept] + more
         aside = path.with_name("journal.torn")
         assert aside.exists() == (size > end)
@@ -574,7 +596,7 @@ def test_a_write_that_ends_between_two_records_keeps_both_sides(tmp_path: Path) 
         from rig.journal import JournalWriter
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, -1))
         writer = JournalWriter.create(sys.argv[1])
-        writer.append_many((1, i, b"x") for i in range(80))
+        append_all(writer, (1, i, b"x") for i in range(80))
         try:
             writer.commit()
         except RecordError:
@@ -591,7 +613,7 @@ def test_a_write_that_ends_between_two_records_keeps_both_sides(tmp_path: Path) 
 def test_a_disk_that_cannot_keep_its_word_is_told_and_not_trusted_again(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     writer = JournalWriter.create(path, sync_every_s=0.01)
-    writer.append_many(SOME)
+    append_all(writer, SOME)
     reader, pipe = os.pipe()
     writer.commit()
     os.dup2(pipe, writer._fd)  # from now on the kernel refuses to sync: EINVAL
