@@ -2,8 +2,8 @@
 
     python bench/session.py [--minutes 60] [--repeats 3]
 
-Prints wall and CPU seconds of the session itself (without the interpreter's start), the ratio to a reference loop of plain
-Python in the same run, and what share of the wall time each part took. One line a run goes to bench/history.ndjson.
+Prints wall and CPU seconds of the session itself (without the interpreter's start) and the ratio to a reference loop
+of plain Python in the same run. One line a run goes to bench/history.ndjson.
 """
 
 from __future__ import annotations
