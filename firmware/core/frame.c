@@ -68,7 +68,7 @@ static uint8_t check(frame_reader_t *reader, uint8_t size)
 uint8_t frame_read(frame_reader_t *reader, uint8_t byte)
 {
     if (byte) {
-        if (reader->used < FRAME_MAX)
+        if (reader->used < FRAME_MAX - 1)
             reader->bytes[reader->used++] = byte;
         else
             reader->overlong = 1;
