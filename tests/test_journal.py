@@ -596,7 +596,8 @@ def test_a_write_that_ends_between_two_records_keeps_both_sides(tmp_path: Path) 
         from rig.journal import JournalWriter
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, -1))
         writer = JournalWriter.create(sys.argv[1])
-        append_all(writer, ((1, i, b"x") for i in range(80)))
+        for i in range(80):
+            writer.append(1, i, b"x")
         try:
             writer.commit()
         except RecordError:
