@@ -17,6 +17,7 @@ from scipy import signal
 
 from rig.errors import ConfigError, did_you_mean
 from rig.mouse import Mouse
+from rig.mouse.animal import draw_animal
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -39,6 +40,9 @@ class Animal(Protocol):
     def tastes(self, t_us: int) -> bool:
         """Water came. Returns whether what lies ahead changed."""
 
+    def feels_light(self, t_us: int, on: bool) -> bool:
+        """The laser was switched. Returns whether what lies ahead changed."""
+
 
 class Nobody:
     """An empty rig."""
@@ -56,6 +60,10 @@ class Nobody:
         return False
 
     def tastes(self, t_us: int) -> bool:
+        """See :class:`Animal`."""
+        return False
+
+    def feels_light(self, t_us: int, on: bool) -> bool:
         """See :class:`Animal`."""
         return False
 
@@ -87,6 +95,8 @@ class Hand(Protocol):
     def hears(self, t_us: int, tone_hz: int) -> bool: ...
 
     def tastes(self, t_us: int) -> bool: ...
+
+    def feels_light(self, t_us: int, on: bool) -> bool: ...
 
 
 class Paw:
@@ -156,9 +166,13 @@ class Paw:
         """See :class:`Animal`."""
         return self._hand.tastes(t_us)
 
+    def feels_light(self, t_us: int, on: bool) -> bool:
+        """See :class:`Animal`."""
+        return self._hand.feels_light(t_us, on)
+
 
 class RecordedPushes:
-    """Recorded pushes, one drawn in answer to each cue; ``pushes``: (n, samples) mm at 1 kHz, moving from ``lead_ms``."""
+    """Recorded pushes, one drawn in answer to each cue: (n, samples) mm at 1 kHz, moving from ``lead_ms``."""
 
     def __init__(self, pushes: FloatArray, lead_ms: int, seed: int) -> None:
         self._pushes, self._lead_ms = pushes, lead_ms
@@ -196,6 +210,10 @@ class RecordedPushes:
     def tastes(self, t_us: int) -> bool:
         """See :class:`Hand`."""
         self._water_us = t_us
+        return False
+
+    def feels_light(self, t_us: int, on: bool) -> bool:
+        """See :class:`Hand`."""
         return False
 
 
@@ -252,10 +270,10 @@ def read_pushes(path: Path, mm_per_v: float = 6.0) -> tuple[FloatArray, int]:
 
 
 def make_animal(text: str, counts_per_mm: float, seed: int) -> Animal:
-    """An animal from what ``--animal`` says: ``mouse``, ``none``, ``trace:FILE`` or ``pushes:FILE``."""
+    """An animal from what ``--animal`` says: ``mouse[:…]``, ``none``, ``trace:FILE`` or ``pushes:FILE``."""
     kind, _, file = text.partition(":")
     if kind == "mouse":
-        return Paw(Mouse(seed), counts_per_mm)
+        return Paw(_mouse(file, seed), counts_per_mm)
     if kind == "none":
         return Nobody()
     if kind == "trace":
@@ -264,3 +282,26 @@ def make_animal(text: str, counts_per_mm: float, seed: int) -> Animal:
         return Paw(RecordedPushes(*read_pushes(Path(file)), seed), counts_per_mm)
     hint = did_you_mean(kind, ("mouse", "none", "trace", "pushes"))
     raise ConfigError(f"--animal {text}: expected mouse, none, trace:FILE or pushes:FILE{hint}")
+
+
+MOUSE_WORDS = ("study", "number", "day", "light")
+
+
+def _mouse(text: str, seed: int) -> Mouse:
+    """``number=3,day=14,study=1,light=0``: each may be left out; ``study`` is then the session's seed."""
+    said: dict[str, float] = {}
+    for part in filter(None, text.split(",")):
+        name, _, value = part.partition("=")
+        if name not in MOUSE_WORDS:
+            raise ConfigError(
+                f"--animal mouse:{text}: {name}{did_you_mean(name, MOUSE_WORDS)}: expected number=3,day=14"
+            )
+        try:
+            said[name] = float(value) if name == "light" else int(value)
+        except ValueError:
+            raise ConfigError(f"--animal mouse:{text}: {name} is {value!r}: expected a number") from None
+        if said[name] < (name in ("number", "day")) or (name == "light" and said[name] > 1):
+            raise ConfigError(f"--animal mouse:{text}: {name} is {value}: number and day count from 1, light is 0 to 1")
+    asked = {"study": seed, "number": 1, "day": 7, "light": 0.75, **said}
+    animal = draw_animal(int(asked["study"]), int(asked["number"]), light_effect=asked["light"])
+    return Mouse(animal, int(asked["day"]))

@@ -106,6 +106,7 @@ class World:
         if changed & _LASER:
             back_us = t_us + self._settings.laser_latency_us
             self._pending.append((back_us, _BACK, bool(outputs & _LASER)))
+            self.animal.feels_light(t_us, bool(outputs & _LASER))
             again = True
         if changed & outputs & _VALVE:
             again |= self.animal.tastes(t_us)
@@ -162,6 +163,10 @@ class SimLink:
         self._pace()
         n = self._lib.host_send(self._host, self._out, len(self._out))
         return bytes(self._ffi.buffer(self._out, n))
+
+    def reopen(self, timeout_ns: int) -> bool:
+        """See :class:`rig.link.Link`: it was never gone."""
+        return True
 
     def now_ns(self) -> int:
         """The simulated host's clock: it drifts against the board's, and bytes take their time to reach it."""

@@ -54,6 +54,9 @@ class Steady:
     def tastes(self, t_us: int) -> bool:
         return False
 
+    def feels_light(self, t_us: int, on: bool) -> bool:
+        return False
+
 
 def played(paw: Paw, until_us: int, step_us: int) -> tuple[list[int], list[int]]:
     times: list[int] = []
