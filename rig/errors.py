@@ -26,6 +26,10 @@ class BoardError(RigError):
     """The other end of the wire is absent, silent, or not what it should be."""
 
 
+class LinkError(BoardError):
+    """The other end cannot be reached just now, and may come back: see :meth:`rig.link.Link.reopen`."""
+
+
 class RecordError(RigError):
     """The record cannot be written, or what stands in it is damaged: names file and place."""
 

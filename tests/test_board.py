@@ -157,6 +157,11 @@ class Silence:
         """Time passes in reads."""
         return self.t_ns
 
+    def reopen(self, timeout_ns: int) -> bool:
+        """Still nobody."""
+        self.t_ns += timeout_ns
+        return False
+
     def close(self) -> None:
         """Nothing."""
 

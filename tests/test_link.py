@@ -7,11 +7,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from rig.errors import BoardError
-from rig.link import SerialLink, ports
+from rig.errors import BoardError, LinkError
+from rig.link import SerialLink, port_of, ports
 
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals are POSIX", allow_module_level=True)
@@ -59,6 +61,51 @@ def test_a_pulled_cable_is_a_board_error() -> None:
     with pytest.raises(BoardError, match="the board is gone"):
         use(link)
     link.close()
+
+
+def test_a_board_that_comes_back_is_opened_again(tmp_path: Path) -> None:
+    first, near = pty.openpty()
+    second, other = pty.openpty()
+    tty.setraw(other)
+    port = tmp_path / "board"
+    port.symlink_to(os.ttyname(near))
+    link = SerialLink(str(port))
+    os.close(near)
+    os.close(first)
+    with pytest.raises(LinkError, match="the board is gone"):
+        use(link)
+    port.unlink()
+    assert not link.reopen(150_000_000)
+    port.symlink_to(os.ttyname(other))
+    assert link.reopen(150_000_000)
+    link.write(b"again")
+    assert os.read(second, 10) == b"again"
+    link.close()
+    os.close(other)
+    os.close(second)
+
+
+USB = (0x2341, 0x0042, "7A3")
+
+
+@pytest.mark.parametrize(
+    ("now", "found"),
+    [
+        ([("/dev/ttyACM0", USB)], "/dev/ttyACM0"),
+        ([("/dev/ttyACM1", USB)], "/dev/ttyACM1"),
+        ([("/dev/ttyACM1", USB), ("/dev/ttyACM0", (1, 2, "other"))], "/dev/ttyACM1"),
+        ([("/dev/ttyACM0", (1, 2, "other"))], None),
+        ([("/dev/ttyACM1", USB), ("/dev/ttyACM2", USB)], None),
+        ([], None),
+    ],
+)
+def test_a_usb_board_is_known_by_what_it_is_and_not_by_its_port(
+    monkeypatch: pytest.MonkeyPatch, now: list[tuple[str, tuple[int, int, str]]], found: str | None
+) -> None:
+    there = [SimpleNamespace(device=name, vid=vid, pid=pid, serial_number=number) for name, (vid, pid, number) in now]
+    monkeypatch.setattr("rig.link.list_ports.comports", lambda: there)
+    assert port_of(USB, "/dev/ttyACM0") == found
+    assert port_of(None, "/dev/ttyS0") == "/dev/ttyS0"
 
 
 def use(link: SerialLink) -> None:
