@@ -48,6 +48,7 @@ bench: .venv/dev .venv/debian
 
 generated: .venv/rig
 	$(BIN)/python -m rig.wiregen
+	$(BIN)/rig draw cued_lever --format svg > docs/cued_lever.svg
 
 .PHONY: check test run format lint types tests bench generated
 .DEFAULT_GOAL := check

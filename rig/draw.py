@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from rig.task import END, State, Trial
 
-WIDTH, HEIGHT, STEP, LEFT = 190, 44, 84, 300
+WIDTH, HEIGHT, STEP, LEFT = 290, 44, 84, 190
 COLOURS = {"rewarded": "#c7e9c0", "missed": "#fdd0a2"}
 
 
@@ -70,11 +70,12 @@ def _y(row: int) -> int:
 def _box(state: State, row: int) -> str:
     fill = COLOURS.get(state.outcome or "", "#deebf7")
     does = ", ".join(_does(state))
+    does = does if len(does) <= 60 else does[:59] + "…"
     return (
         f'<rect x="{LEFT}" y="{_y(row)}" width="{WIDTH}" height="{HEIGHT}" rx="9" fill="{fill}" stroke="#333"/>'
         f'<text x="{LEFT + WIDTH // 2}" y="{_y(row) + 18}" text-anchor="middle" font-size="14">'
         f"{escape(state.name)}</text>"
-        f'<text x="{LEFT + WIDTH // 2}" y="{_y(row) + 34}" text-anchor="middle" font-size="9">{escape(does[:44])}</text>'
+        f'<text x="{LEFT + WIDTH // 2}" y="{_y(row) + 34}" text-anchor="middle" font-size="9">{escape(does)}</text>'
     )
 
 

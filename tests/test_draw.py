@@ -47,4 +47,9 @@ def test_every_state_and_way_of_every_protocol_is_drawn(name: str) -> None:
     assert {state.name for state in trial.states} <= texts
     arrows = [path for path in root.iter(f"{space}path") if path.get("marker-end")]
     assert len(arrows) == ways
-    assert Path(__file__).exists()
+
+
+def test_the_readme_picture_is_fresh() -> None:
+    picture = Path(__file__).parent.parent / "docs" / "cued_lever.svg"
+    fresh = picture.read_text(encoding="utf-8") == svg(trial_of("cued_lever"))
+    assert fresh, "run `make generated`"
