@@ -145,10 +145,10 @@ class OutputStream:
         now_ns = time.monotonic_ns()
         self._last_ns = now_ns
         clock, mixer = self._clock, self.mixer
-        jumped_ns = clock.update(now_ns, times.currentTime, times.outputBufferDacTime)
-        if status.output_underflow:
+        underrun = bool(status.output_underflow)
+        jumped_ns = clock.update(now_ns, (times.outputBufferDacTime - times.currentTime) * 1e9, underrun)
+        if underrun:
             self.underruns += 1
-            clock.restart()
             mixer.events.put(Heard.UNDERRUN, 0, now_ns, 0, 0, self.underruns)
         elif jumped_ns:
             mixer.events.put(Heard.CLOCK_STEP, 0, now_ns, 0, 0, jumped_ns)

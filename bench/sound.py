@@ -1,0 +1,210 @@
+"""Sound on a null sink: when a cue is really heard, and whether every gap is on record.
+
+    python bench/sound.py onset [--block 64 128 256] [--latency-ms 20] [--cues 200] [--busy 0]
+    python bench/sound.py gaps  [--minutes 10] [--busy 2] [--block 128] [--latency-ms 20]
+    python bench/sound.py cost
+
+``onset``: *play* is from the call to the recorded first sample, ms; *to a time* is recorded minus asked, µs (absolute:
+median, 99 %, worst); *told* is recorded minus reported, and the share of reports that hold within their own bound.
+``gaps``: a sound in which every sample differs is played without end and recorded; each place where the recording
+does not continue is a gap, and has an event nearby or has not. ``cost``: the callback's work, as a part of its block.
+
+The sink of a private PulseAudio stands for the device: its clock is this computer's, so what is measured is all that
+happens up to the converter, and nothing behind it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from nullsink import RATE_HZ, NullSink, Recorder, Recording
+
+from rig.mixer import Mixer
+from rig.sound import SoundEngine
+from rig.sound_events import Kind, SoundEvent, SoundSettings
+from rig.sounds import Click, Sound, make, with_sync
+
+GAP_KINDS = {Kind.UNDERRUN, Kind.CLOCK_STEP, Kind.DEVICE_LOST, Kind.DEVICE_BACK}
+LOOP_S = 60
+STEPS = 1 << 24  # float32 holds this many values exactly
+Numbers = NDArray[np.float64]
+
+
+@contextlib.contextmanager
+def busy(count: int) -> Iterator[None]:
+    """So many processes beside, each wanting a core."""
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+
+
+def rises(recording: Recording) -> NDArray[np.int64]:
+    high = recording.samples[:, 1] > 0.5
+    return np.flatnonzero(high & ~np.r_[False, high[:-1]])
+
+
+def run_cues(engine: SoundEngine, cues: int) -> list[SoundEvent]:
+    """``cues`` starts at once and as many to a time, at moments that have nothing to do with the blocks."""
+    random, events = np.random.default_rng(1), []
+    for k in range(2 * cues):
+        if k % 2:
+            engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + int(random.integers(0, 10_000_000)))
+        else:
+            engine.play("tick")
+        time.sleep(0.09 + engine.lead_ns / 1e9 + random.uniform(0, 0.01))
+        events += engine.drain_events()
+    time.sleep(0.3)
+    return events + engine.drain_events()
+
+
+def onset(block: int, args: argparse.Namespace) -> None:
+    settings = SoundSettings(device="pulse", block_samples=block, latency_ms=args.latency_ms)
+    with NullSink() as sink:
+        recorder = Recorder(sink).start()
+        tick = make(Click(width_us=1000, level_dbfs=-6), RATE_HZ)
+        with SoundEngine({"tick": tick}, settings) as engine, busy(args.busy):
+            latency_ms, realtime = engine.latency_ns / 1e6, engine.realtime
+            events = run_cues(engine, args.cues)
+        recording = recorder.stop()
+    started = [e for e in events if e.kind == Kind.STARTED]
+    gaps = sum(e.kind in GAP_KINDS for e in events)
+    heard_ns = matched(recording.host_ns(rises(recording)), started)
+    told = np.array([(e.host_ns, e.error_ns, e.asked_ns, e.scheduled) for e in started], dtype=np.float64)
+    found = ~np.isnan(heard_ns)
+    heard_ns, told = heard_ns[found], told[found]
+    timed = told[:, 3] > 0
+    play_ms = (heard_ns - told[:, 2])[~timed] / 1e6
+    off_us = np.abs(heard_ns - told[:, 2])[timed] / 1e3
+    told_us = (heard_ns - told[:, 0]) / 1e3
+    held = np.mean(np.abs(told_us) <= told[:, 1] / 1e3)
+    shares = [np.median(off_us), np.percentile(off_us, 99), off_us.max(), np.median(told_us), told_us.std()]
+    print(
+        f"{block:5d} {latency_ms:8.1f} {'yes' if realtime else 'no':>4s} {len(heard_ns):5d}/{len(started):<5d}"
+        f"{np.median(play_ms):7.2f} {np.percentile(play_ms, 99):6.2f} {play_ms.max():6.2f}  "
+        + " ".join(f"{share:7.0f}" for share in shares)
+        + f" {100 * held:6.1f}% {np.median(told[:, 1]) / 1e3:7.0f} {gaps:5d}",
+        flush=True,
+    )
+
+
+def matched(heard_ns: Numbers, started: list[SoundEvent]) -> Numbers:
+    """The recorded onset of each reported one, NaN where none is within 40 ms."""
+    out = np.full(len(started), np.nan)
+    for i, event in enumerate(started):
+        if len(heard_ns):
+            near = heard_ns[np.argmin(np.abs(heard_ns - event.host_ns))]
+            out[i] = near if abs(near - event.host_ns) < 40e6 else np.nan
+    return out
+
+
+def counting_sound() -> Sound:
+    """A minute in which every sample has its own value."""
+    count = LOOP_S * RATE_HZ
+    return Sound(((1 + np.arange(count)) / STEPS).astype(np.float32), RATE_HZ)
+
+
+def gaps(args: argparse.Namespace) -> None:
+    settings = SoundSettings(device="pulse", block_samples=args.block[0], latency_ms=args.latency_ms, sync_ms=0)
+    events: list[SoundEvent] = []
+    with NullSink() as sink:
+        recorder = Recorder(sink).start()
+        with SoundEngine({"count": counting_sound()}, settings) as engine, busy(args.busy):
+            next_ns, end = time.monotonic_ns() + engine.lead_ns, time.monotonic() + 60 * args.minutes
+            while time.monotonic() < end:
+                # A loop is told two seconds ahead; a device that was lost for longer begins anew.
+                if time.monotonic_ns() > next_ns - 2_000_000_000:
+                    engine.schedule("count", next_ns)
+                    next_ns += LOOP_S * 1_000_000_000
+                time.sleep(0.05)
+                events += engine.drain_events()
+        recording = recorder.stop()
+    report_gaps(recording, events, engine.lead_ns or 50_000_000, args)
+
+
+def report_gaps(recording: Recording, events: list[SoundEvent], within_ns: int, args: argparse.Namespace) -> None:
+    index = np.round(recording.samples[:, 0].astype(np.float64) * STEPS).astype(np.int64)
+    first, last = np.flatnonzero(index)[[0, -1]]
+    index = index[first : last + 1]
+    broken = np.flatnonzero(np.diff(index) != 1)
+    # Silence is broken at its every sample; loops join within a few samples of their ends.
+    edges = broken[(index[broken] != 0) | (index[broken + 1] != 0)]
+    total = LOOP_S * RATE_HZ
+    joint = [bool(((index[max(0, b - 400) : b + 400] > total - 400) | (index[b] > total - 400)).any()) for b in edges]
+    at_ns = recording.host_ns(first + edges[~np.array(joint, dtype=bool)])
+    told_ns = np.array([e.host_ns for e in events if e.kind in GAP_KINDS] or [0], dtype=np.float64)
+    near_ms = np.array([np.min(np.abs(told_ns - t)) / 1e6 for t in at_ns])
+    kinds = {str(k): sum(e.kind == k for e in events) for k in sorted(GAP_KINDS)}
+    unrecorded = int(np.sum(near_ms > 1e3 * 0.1 + within_ns / 1e6))
+    print(
+        f"{args.minutes:g} min, block {args.block[0]}, {args.busy} busy processes, {len(index) / RATE_HZ:.0f} s heard"
+    )
+    print(f"events: {kinds}")
+    print(f"breaks in the recording: {len(at_ns)}; samples of silence in it: {int(np.sum(index == 0))}")
+    print(f"breaks with no event within 100 ms + {within_ns / 1e6:.0f} ms: {unrecorded}")
+    if len(near_ms):
+        print(
+            f"distance of a break from its nearest event: median {np.median(near_ms):.1f} ms, worst {near_ms.max():.1f}"
+        )
+
+
+def cost() -> None:
+    """The mixer's part of the callback with 0, 1 and 4 sounds, in µs and as a part of the block."""
+    sound = with_sync(Sound(np.full(RATE_HZ * 60, 0.1, dtype=np.float32), RATE_HZ), 2, 5.0)
+    for block in (64, 128, 256):
+        for sounding in (0, 1, 4):
+            mixer = Mixer([sound], block, 2, 240)
+            for token in range(sounding):
+                mixer.arm(token + 1, 0, 0)
+            times_ns = []
+            for k in range(2000):
+                before = time.perf_counter_ns()
+                mixer.fill(1e9 + k * block * 1e9 / RATE_HZ, 1e9 / RATE_HZ, 0)
+                times_ns.append(time.perf_counter_ns() - before)
+            us = float(np.median(times_ns)) / 1e3
+            print(f"block {block:3d}, {sounding} sounding: {us:6.1f} µs = {100 * us * RATE_HZ / 1e6 / block:5.2f} %")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("what", choices=("onset", "gaps", "cost"))
+    parser.add_argument("--block", type=int, nargs="+", default=None)
+    parser.add_argument("--latency-ms", type=float, default=None, help="default: the least the device gives")
+    parser.add_argument("--cues", type=int, default=200, help="of each sort")
+    parser.add_argument("--busy", type=int, default=None, help="processes beside that want a core")
+    parser.add_argument("--minutes", type=float, default=10.0)
+    args = parser.parse_args()
+    gc.disable()  # as in a session
+    if args.what == "cost":
+        cost()
+        return
+    if args.what == "gaps":
+        args.block, args.busy = args.block or [128], 2 if args.busy is None else args.busy
+        gaps(args)
+        return
+    args.busy = args.busy or 0
+    print(" " * 30 + "play, ms" + " " * 16 + "to a time, |µs|" + " " * 9 + "told, µs")
+    head = "block  latency  rt    heard    median   99 %  worst   median    99 %   worst  median      SD   held   bound  gaps"
+    print(head)
+    for block in args.block or (64, 128, 256):
+        onset(block, args)
+
+
+if __name__ == "__main__":
+    main()
