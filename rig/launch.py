@@ -100,7 +100,12 @@ def launched(intent: Intent) -> Iterator[Session]:
         bench, limits = RigBench.of(order.config, str(order.config_path)), limits_of(order.config, hello._asdict())
         _try_first_trial(intent, bench, limits)
         folder = new_session(order.data, order.subject, intent.began.astimezone().date())
-        with _journal(intent, folder) as journal, open_publisher(order.config.stream) as publisher:
+        keys = beside(order.config_path, order.config.stream_keys) if order.config.stream_keys else None
+        name = f"{folder.parent.name}/{folder.name}"
+        with (
+            _journal(intent, folder) as journal,
+            open_publisher(order.config.stream, name, order.data, keys, link.now_ns) as publisher,
+        ):
             journal.append(Kind.MANIFEST, link.now_ns(), json.dumps(_manifest(intent, hello, folder)).encode())
             journal.commit()
             (folder / "protocol.py").write_text(intent.experiment.source, encoding="utf-8")

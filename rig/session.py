@@ -24,6 +24,7 @@ from rig.task import Drop, Past, Result, Trial, Values
 POLL_NS = 100_000_000
 ACK_EVENTS = 32  # acknowledge at once after so many, else with the next ping
 FINISH_NS = 3_000_000_000
+CLOCK_NOTE_NS = 1_000_000_000
 _EVENT = int(Kind.EVENT)
 _VALVE = 1 << wire.OUTPUTS.index("valve")
 
@@ -44,8 +45,8 @@ class Recorder(Protocol):
 class Publisher(Protocol):
     """What the session asks of a stream. It must never block."""
 
-    def publish(self, host_ns: int, payloads: list[bytes]) -> None:
-        """Events that the journal holds."""
+    def committed(self, host_ns: int) -> None:
+        """The journal has new records; ``host_ns`` is the link's clock now."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Session:
         self._began_us: int | None = None
         self._valve_since_us: int | None = None
         self._acknowledged = 0
+        self._clock_due_ns = 0
         self._made = 0
         self._handlers: dict[int, Callable[[int, tuple[int, ...]], None]] = {
             wire.BY_NAME[name].number: handler
@@ -186,10 +188,10 @@ class Session:
 
     def _pump(self) -> None:
         payloads = self.board.poll(POLL_NS)
-        if not payloads:
-            self.journal.commit()
-            return
         host_ns = self.board.link.now_ns()
+        if not payloads:
+            self._commit(host_ns)
+            return
         self.journal.append_batch(_EVENT, host_ns, payloads)
         handlers = self._handlers
         for payload in payloads:
@@ -198,13 +200,34 @@ class Session:
                 self._handle(number, payload)
             elif number == self._lever:
                 self.last_lever = payload
-        self.journal.commit()
+        if host_ns >= self._clock_due_ns:
+            self._note_clock(host_ns)
+        self._commit(host_ns)
         self.summary.events += len(payloads)
         if self.board.next_event - self._acknowledged >= ACK_EVENTS:
             self._acknowledged = self.board.next_event
             self.board.acknowledge()
+
+    def _commit(self, host_ns: int) -> None:
+        self.journal.commit()
         if self.publisher:
-            self.publisher.publish(host_ns, payloads)
+            self.publisher.committed(host_ns)
+
+    def _note_clock(self, host_ns: int) -> None:
+        """How board time reads on the host's clock: with it the record alone can place any event there."""
+        clock = self.board.clock
+        if not clock.samples:
+            return
+        self._clock_due_ns = host_ns + CLOCK_NOTE_NS
+        board_us = int(clock.board_us(host_ns))
+        self.note(
+            "clock",
+            board_us=board_us,
+            host_ns=clock.host_ns(board_us),
+            ns_per_us=1000 / (1 + clock.drift_ppm / 1e6),
+            error_us=round(clock.error_us(board_us), 3),
+            drift_error_ppm=round(clock.drift_error_ppm, 3),
+        )
 
     def _handle(self, number: int, payload: bytes) -> None:
         self.board_us = self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payload)[2])
@@ -364,4 +387,4 @@ class Session:
         summary.clock_error_us = round(board.clock.error_us(), 1) if board.clock.samples else 0.0
         summary.resends, summary.damaged_frames = board.resends, board.damaged
         self.journal.append(Kind.SUMMARY, board.link.now_ns(), msgspec.json.encode(summary.plain()))
-        self.journal.commit()
+        self._commit(board.link.now_ns())

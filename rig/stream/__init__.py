@@ -1,74 +1,262 @@
-"""Events for other computers over ZMQ. Publishing never blocks; what a listener misses lies in the journal."""
+"""Events for other computers: the session's side, which only rings a bell.
+
+The journal is what is streamed. :mod:`rig.stream.tell` publishes its records as they are written, and
+:mod:`rig.stream.answer` gives those that somebody missed; both are processes of their own, begun when the first
+listener knocks. So a session without listeners pays a look at one byte, and one with listeners a byte into a pipe,
+however many there are and whatever they do. May not: know what a record says, or wait.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-import msgspec
-import zmq
-
-from rig import wire
 from rig.errors import ConfigError
+from rig.stream.job import Job, Page
 
-_NOWAIT = int(zmq.NOBLOCK)
-_TOPICS = {message.number: message.name.encode() + b" " for message in wire.MESSAGES if message.kind is wire.Kind.EVENT}
+LINGER_S = 10.0  # listeners are waited for so long when a session ends
+RETRY_S = 4.0  # the last session's stream may hold the ports for a moment
+AGAIN_S = 0.3  # before a process that ended by itself is begun anew
+SIMULATED_NS = 1_000_000  # clocks further apart than this are not the same clock
+_ROLES = ("tell", "answer")
 
 
-class ZmqPublisher:
-    """One message an event: its name, a space, msgpack of ``(host_ns, payload)``. Subscribe by name.
+def split_address(address: str) -> tuple[str, str]:
+    """Host and port of tcp://host:port. Raises ConfigError."""
+    host, _, port = address.removeprefix("tcp://").rpartition(":")
+    if not address.startswith("tcp://") or not host or not (port.isdigit() or port == "*"):
+        raise ConfigError(f"{address}: expected tcp://address:port, e.g. tcp://127.0.0.1:5555")
+    return host, port
 
-    The socket is an XPUB, which is a PUB that knows whether anybody listens: where nobody does, nothing is encoded.
+
+def answers_at(address: str) -> str:
+    """Where a stream's records can be asked for: the next port."""
+    host, port = split_address(address)
+    return f"tcp://{host}:{int(port) + 1}"
+
+
+class Publisher:
+    """The stream of one session. Call :meth:`committed` whenever the journal has grown.
+
+    Args:
+        address: tcp://host:port, or None for no stream; the port after it answers. A port of * takes any two.
+        session: <subject>/<date>_<n>.
+        data: the rig's data folder, where ``session`` lies.
+        keys: the folder of CURVE keys, or None (for this computer alone).
+        now_ns: the session's host clock.
     """
 
-    def __init__(self, address: str | None) -> None:
-        self._socket: zmq.Socket[bytes] | None = None
+    def __init__(
+        self,
+        address: str | None,
+        session: str,
+        data: Path,
+        keys: Path | None = None,
+        now_ns: Callable[[], int] = time.monotonic_ns,
+        linger_s: float = LINGER_S,
+    ) -> None:
+        self.address: str | None = None
+        self.status: dict[str, dict[str, Any]] = {}
+        self._flags: Any = b"\0"
+        self._bell = -1
         if address is None:
             return
-        self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.XPUB)
-        self._listeners = 0
-        self._socket.linger = 0
-        try:
-            self._socket.bind(address)
-        except zmq.ZMQError as error:
-            self._socket.close()
-            self._context.term()
-            raise ConfigError(
-                f"config.yaml: stream: {address} cannot be bound ({error}); choose another port"
-            ) from None
-        self._encode = msgspec.msgpack.Encoder().encode
+        host, port = split_address(address)
+        self._listening = _claim(host, port)
+        self.address = f"tcp://{host}:{self._listening[0].getsockname()[1]}"
+        self._page = Page.make()
+        self._flags = self._page.flags
+        self._simulated = abs(time.monotonic_ns() - now_ns()) > SIMULATED_NS
+        log = str(data / session / "stream.log")
+        self._linger_s = linger_s
+        self._jobs = [
+            Job(
+                session,
+                str(data),
+                address=where,
+                handle=one.fileno() if os.name == "posix" else None,
+                page=str(self._page.path),
+                keys=str(keys) if keys else None,
+                log=log,
+                linger_s=linger_s,
+            )
+            for one, where in zip(self._listening, (self.address, answers_at(self.address)), strict=True)
+        ]
+        self._children: list[subprocess.Popen[bytes] | None] = [None, None]
+        self._end, self._end_there = os.pipe()
+        self._keeper = threading.Thread(target=self._keep, name="stream", daemon=True)
+        self._keeper.start()
 
-    @property
-    def address(self) -> str | None:
-        """Where it listens, or None."""
-        return None if self._socket is None else self._socket.last_endpoint.decode()
+    def committed(self, host_ns: int) -> None:
+        """The journal has new records; ``host_ns`` is the session's host clock now."""
+        if self._flags[0]:
+            self._ring(host_ns)
 
-    def __enter__(self) -> ZmqPublisher:
+    def _ring(self, host_ns: int) -> None:
+        page = self._page
+        page.wanted = False
+        if self._simulated:
+            page.offset_ns = time.monotonic_ns() - host_ns
+        with contextlib.suppress(OSError):  # the process has just ended; the keeper begins another
+            os.write(self._bell, b"!")  # never full: it is rung once each time somebody asks for it
+
+    # --- the processes -----------------------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """A thread that sleeps until the first listener knocks, then keeps two processes alive."""
+        if os.name == "posix" and self._end in _readable([*self._listening, self._end]):
+            return
+        while True:
+            for i, child in enumerate(self._children):
+                if child is None or child.poll() is not None:
+                    self._begin(i)
+            said = [child.stdout for child in self._children if child is not None]
+            if self._end in _readable([*said, self._end]):
+                return
+            time.sleep(AGAIN_S)  # one of them ended: not faster than this
+
+    def _begin(self, i: int) -> None:
+        job = self._jobs[i]
+        self._page.wanted = False
+        with (Path(job.data) / job.session / "stream.log").open("ab") as errors:
+            child = subprocess.Popen(
+                [sys.executable, "-m", f"rig.stream.{_ROLES[i]}", job.words()],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                pass_fds=() if job.handle is None else (job.handle,),
+            )
+        before, self._children[i] = self._children[i], child
+        if before is not None:
+            _let_go(before)
+        if i == 0 and child.stdin:
+            self._bell = child.stdin.fileno()
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Publisher:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._context.term()
+        self.close()
 
-    def publish(self, host_ns: int, payloads: list[bytes]) -> None:
-        """Send each event; drops where nobody reads fast enough."""
-        if self._socket is None:
+    def close(self) -> None:
+        """The session is over: give its listeners time to fetch what they lack, then end."""
+        if self.address is None:
             return
-        self._count_listeners()
-        if not self._listeners:
-            return
-        send, encode = self._socket.send, self._encode
-        for payload in payloads:
-            send(_TOPICS[payload[0]] + encode((host_ns, payload)), _NOWAIT)
+        self.address = None
+        self._page.ended = True
+        os.write(self._end_there, b"!")
+        self._keeper.join()
+        self._flags = b"\0"
+        self._ring(time.monotonic_ns() - self._page.offset_ns)
+        tell, answer = self._children
+        for role, child, patience_s in (("answer", answer, self._linger_s + 3), ("tell", tell, 3.0)):
+            if child is not None:
+                self.status[role] = _farewell(child, patience_s, wait_first=role == "answer")
+        for one in self._listening:
+            one.close()
+        os.close(self._end)
+        os.close(self._end_there)
+        self._page.close(remove=True)
 
-    def _count_listeners(self) -> None:
-        assert self._socket is not None
-        while int(self._socket.get(zmq.EVENTS)) & int(zmq.POLLIN):
-            said = self._socket.recv(_NOWAIT)
-            self._listeners += 1 if said[:1] == b"\1" else -1
+    def words(self) -> str:
+        """How the stream went, in one line; empty where nobody listened."""
+        answer = self.status.get("answer", {})
+        listeners, count = answer.get("listeners", []), answer.get("count", 0)
+        whole = sum(one["have"] >= count for one in listeners)
+        refused = sum(n for status in self.status.values() for n in status.get("refused", {}).values())
+        if not self.status:
+            return ""
+        return f"stream: {whole} of {len(listeners)} listeners hold all {count} records; {refused} refused (stream.log)"
 
 
-def open_publisher(address: str | None) -> ZmqPublisher:
-    """The publisher of this rig, or a silent one where the configuration names no address."""
-    return ZmqPublisher(address)
+def open_publisher(
+    address: str | None,
+    session: str,
+    data: Path,
+    keys: Path | None = None,
+    now_ns: Callable[[], int] = time.monotonic_ns,
+) -> Publisher:
+    """The stream of a session. Raises ConfigError where the address is taken or the keys are missing."""
+    if keys is not None and address is not None:
+        from rig.stream.keys import read_pair  # noqa: PLC0415 - ZMQ is not loaded where it is not needed
+
+        read_pair(keys)
+    return Publisher(address, session, data, keys, now_ns)
+
+
+def _readable(sources: list[Any]) -> list[Any]:
+    """Wait for one of them. Windows cannot wait for pipes: there, processes that end are not begun anew."""
+    return select.select(sources, [], [])[0] if os.name == "posix" else sources
+
+
+def _claim(host: str, port: str) -> list[socket.socket]:
+    """Two listening sockets on a port and the next. Raises ConfigError where they are taken."""
+    until_s = time.monotonic() + RETRY_S
+    while True:
+        first = second = None
+        try:
+            first = _listen(host, 0 if port == "*" else int(port))
+            second = _listen(host, first.getsockname()[1] + 1)
+            return [first, second]
+        except OSError as error:
+            if first:
+                first.close()
+            if time.monotonic() > until_s or not isinstance(error, OSError) or isinstance(error, socket.gaierror):
+                raise ConfigError(
+                    f"config.yaml: stream: tcp://{host}:{port} and the next port cannot be bound"
+                    f" ({error.strerror}); choose another port, or end what holds it"
+                ) from None
+            if port != "*":
+                time.sleep(0.1)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    host = "0.0.0.0" if host == "*" else host.strip("[]")
+    family, kind, number, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    one = socket.socket(family, kind, number)
+    try:
+        if os.name == "posix":
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one.bind(where)
+        one.listen(100)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def _farewell(child: subprocess.Popen[bytes], patience_s: float, *, wait_first: bool) -> dict[str, Any]:
+    """Let a process end by itself (``answer``) or when told (``tell``); its last words."""
+    if not wait_first and child.stdin:
+        child.stdin.close()
+    try:
+        child.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    said = child.stdout.read() if child.stdout else b""
+    _let_go(child)
+    try:
+        found = json.loads(said.splitlines()[-1])
+    except (IndexError, ValueError):
+        return {}
+    return dict(found)
+
+
+def _let_go(child: subprocess.Popen[bytes]) -> None:
+    for pipe in (child.stdin, child.stdout):
+        if pipe:
+            pipe.close()

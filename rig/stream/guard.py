@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import zmq
+from zmq.utils import z85
 
 from rig.errors import ConfigError
 from rig.stream import keys
@@ -126,7 +127,7 @@ class Guard:
         version, ask, _, address, _, mechanism, *credentials = frames
         name = None
         if mechanism == b"CURVE" and credentials and self._folder:
-            key = zmq.utils.z85.encode(credentials[0])
+            key = z85.encode(credentials[0])
             try:
                 name = keys.authorised(self._folder).get(key)
             except ConfigError as error:

@@ -38,7 +38,10 @@ def make_key(folder: Path, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(secret_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as file:
-            file.write(b"Secret key of %b: it stays on this computer.\npublic %b\nsecret %b\n" % (name.encode(), public, secret))
+            file.write(
+                b"Secret key of %b: it stays on this computer.\npublic %b\nsecret %b\n"
+                % (name.encode(), public, secret)
+            )
         public_file.write_bytes(b"Public key of %b: hand it on.\npublic %b\n" % (name.encode(), public))
     except FileExistsError:
         raise ConfigError(f"{secret_file}: exists; delete it and {public_file.name} first to make a new one") from None

@@ -13,6 +13,7 @@ from zlib import crc32
 import msgspec
 
 from rig import events, wire
+from rig.clock import WRAP
 from rig.errors import RigError
 from rig.events import Kind
 from rig.journal_format import BODY
@@ -151,6 +152,7 @@ class Maker:
         self._nth = dict.fromkeys(TOPICS, 0)
         self._active: tuple[str, ...] = ()
         self._line: Line | None = None
+        self._newest_us = 0
 
     def copy(self) -> Maker:
         """Another one that has seen the same records."""
@@ -193,6 +195,7 @@ class Maker:
 
     def _place(self, board_us: int, host_ns: int) -> tuple[int, float | None]:
         """When that was on the host's clock: on the newest line, or when it came in where there is none yet."""
+        self._newest_us = board_us
         line = self._line
         if line is None:
             return host_ns, None
@@ -214,7 +217,10 @@ class Maker:
             return "session", "summary" if kind == Kind.SUMMARY else "manifest", fields
         name = str(fields.pop("note", "note"))
         if name == "clock":
-            self._line = Line(*(fields[key] for key in Line._fields))
+            line = Line(*(fields[key] for key in Line._fields))
+            # The session may have begun to count wraps of the board's clock one wrap earlier or later than we did.
+            wraps = round((self._newest_us - line.board_us) / WRAP)
+            self._line = line._replace(board_us=line.board_us + wraps * WRAP)
         return _OF_NOTE.get(name, "session"), name, fields
 
 

@@ -1,0 +1,258 @@
+"""The process that answers: records from any number on, out of the journal, during and after a session; and the clock.
+
+It is another process than the one that tells, so that a listener who has much to catch up on, or asks nonsense as fast
+as it can, delays nobody's live events. A peer may ask (two requests, see :mod:`rig.stream.schema`); nothing it can say
+changes anything on the rig. Run by :mod:`rig.stream` or `rig serve`; may not write but to the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import sys
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from rig.errors import RecordError
+from rig.stream import schema
+from rig.stream.book import Book
+from rig.stream.guard import Guard, Log, Socket, bind
+from rig.stream.job import Job, Page, finish, job_from, journal_of, resident_bytes
+
+SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,3}")
+NICE = 10  # live events and the session come first
+BOOKS = 4  # open at once, beside the present session's
+PEERS = 256  # remembered
+REQUESTS = 50  # at a turn
+REFUSED_PAUSE_S = 0.02  # after a turn of mostly nonsense
+WAITING_REQUESTS = 100  # of one peer; the rest wait on its own computer
+WAITING_ANSWERS = 20  # to one peer, at most 256 kB each
+CREDIT_BYTES = 32 << 20  # one peer may ask for so much at once ...
+CREDIT_BYTES_S = 4 << 20  # ... and for so much a second: six times what 5,000 events a second are
+REQUEST_BYTES = 2_000  # what a request costs besides its answer
+RECENT_S = 3.0  # a listener that asked nothing for so long is not waited for
+FIRST_S = 1.5  # a listener that has just connected is given so long to say something
+MAX_BYTES = 600 << 20
+
+
+@dataclass
+class Peer:
+    """One listener, as far as its requests tell."""
+
+    who: str
+    session: str = ""
+    have: int = 0
+    seen_s: float = 0.0
+    credit: float = CREDIT_BYTES
+    since_s: float = field(default_factory=time.monotonic)
+
+    def spend(self, now_s: float, cost: int) -> bool:
+        """Take from what it may still ask for; False where it has asked for too much."""
+        self.credit = min(CREDIT_BYTES, self.credit + (now_s - self.since_s) * CREDIT_BYTES_S)
+        self.since_s = now_s
+        if self.credit <= 0:
+            return False
+        self.credit -= cost
+        return True
+
+
+class Library:
+    """The sessions of a data folder, the present one always open."""
+
+    def __init__(self, data: Path, present: str) -> None:
+        self.present, self._data = present, data
+        self._open: OrderedDict[str, Book] = OrderedDict()
+
+    def book(self, session: str) -> Book | None:
+        """A session's book as it is now, or None where there is none by that name."""
+        name = session or self.present
+        if not SESSION.fullmatch(name):
+            return None
+        book = self._open.get(name)
+        if book is None:
+            try:
+                book = Book(name, journal_of(self._data, name))
+            except RecordError:
+                return None
+            self._open[name] = book
+        self._open.move_to_end(name)
+        book.refresh()
+        for old in [one for one in self._open if one not in (self.present, name)][: max(0, len(self._open) - BOOKS)]:
+            self._open.pop(old).close()
+        return book
+
+
+class Answerer:
+    """Answers requests until the session that started it lets go."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._page = Page(Path(job.page)) if job.page else None
+        self._log = Log(Path(job.log) if job.log else None, "answer")
+        self._context = zmq.Context()
+        self._guard = Guard(self._context, Path(job.keys) if job.keys else None, self._log)
+        self._router: Socket = self._context.socket(zmq.ROUTER)
+        self._guard.protect(self._router, "answer")
+        self._router.setsockopt(zmq.RCVHWM, WAITING_REQUESTS)
+        self._router.setsockopt(zmq.SNDHWM, WAITING_ANSWERS)
+        bind(self._router, job.address, job.handle)
+        self.library = Library(Path(job.data), job.session)
+        self.peers: OrderedDict[bytes, Peer] = OrderedDict()
+        self._began_s = time.monotonic()
+        self._poller = zmq.Poller()
+        for source in (self._router, *self._guard.sockets):
+            self._poller.register(source, zmq.POLLIN)
+        self._parent = self._page is not None
+        if self._parent:
+            self._poller.register(sys.stdin.fileno(), zmq.POLLIN)
+
+    @property
+    def address(self) -> str:
+        """Where it answers."""
+        return str(self._router.last_endpoint.decode())
+
+    def run(self) -> None:
+        """Until the session is over and its listeners have everything, or have been waited for long enough."""
+        until_s: float | None = None
+        while True:
+            for source, _ in self._poller.poll(100):
+                if source is self._router:
+                    self._requests()
+                elif isinstance(source, int):
+                    self._parent = bool(os.read(source, 64))
+                    if not self._parent:
+                        self._poller.unregister(source)
+                else:
+                    self._guard.handle(source)
+            now_s = time.monotonic()
+            if self._page is not None and until_s is None and (self._page.ended or not self._parent):
+                until_s = now_s + self._job.linger_s
+            if until_s is not None and (now_s > until_s or self._all_have_it(now_s)):
+                return
+            if resident_bytes() > MAX_BYTES:
+                self._log.say("too much memory is held: beginning anew")
+                return
+
+    def close(self) -> None:
+        """Say how far everybody came."""
+        self._router.linger = 300
+        self._router.close()
+        self._context.destroy(linger=300)
+        for who, peer in self._present():
+            self._log.say(f"{who} holds {peer.have} records")
+        self._log.close()
+        held = [{"who": who, "have": peer.have} for who, peer in self._present()]
+        book = self.library.book("")
+        finish({"listeners": held, "count": book.count if book else 0, "refused": self._log.refused})
+
+    def _present(self) -> list[tuple[str, Peer]]:
+        return [(peer.who, peer) for peer in self.peers.values() if peer.session == self.library.present]
+
+    def _all_have_it(self, now_s: float) -> bool:
+        peers = [peer for peer in self.peers.values() if now_s - peer.seen_s < RECENT_S]
+        if not peers and now_s - self._began_s < FIRST_S:
+            return False
+        book = self.library.book("")
+        return book is None or all(peer.session == self.library.present and peer.have >= book.count for peer in peers)
+
+    # --- requests ----------------------------------------------------------------------------------------------------
+
+    def _requests(self) -> None:
+        refused = 0
+        for _ in range(REQUESTS):
+            try:
+                frames = self._router.recv_multipart(zmq.NOBLOCK, copy=False)
+            except zmq.Again:
+                return
+            refused += not self._request(frames)
+        if refused > REQUESTS // 2:
+            time.sleep(REFUSED_PAUSE_S)
+
+    def _request(self, frames: list[Any]) -> bool:
+        """Answer one request; False where it was refused."""
+        read_ns = self._page.now_ns() if self._page else None
+        identity, now_s = frames[0].bytes, time.monotonic()
+        peer = self._peer(identity, frames[-1])
+        if not peer.spend(now_s, REQUEST_BYTES):
+            self._log.refuse("more requests than anybody needs", peer.who)
+            return False
+        try:
+            if len(frames) != 2:
+                raise msgspec.DecodeError("two frames were due")
+            request = schema.read_request(frames[1].bytes)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self._log.refuse("a malformed request", peer.who)
+            return False
+        book = self.library.book(request.session)
+        if isinstance(request, schema.Ping):
+            peer.session = request.session or self.library.present
+            peer.have, peer.seen_s = request.have, now_s
+            return self._send(identity, schema.encode(self._pong(request, book, read_ns)))
+        if book is None or request.number < 0:
+            self._log.refuse("a request for what is not there", peer.who)
+            return False
+        answer = self._records(request, book)
+        peer.credit -= len(answer)
+        return self._send(identity, answer)
+
+    def _peer(self, identity: bytes, frame: Any) -> Peer:
+        peer = self.peers.get(identity)
+        if peer is None:
+            who = self._property(frame, "User-Id") or self._property(frame, "Peer-Address") or "a listener"
+            peer = self.peers[identity] = Peer(who)
+            if len(self.peers) > PEERS:
+                self.peers.popitem(last=False)
+        return peer
+
+    @staticmethod
+    def _property(frame: Any, name: str) -> str:
+        with contextlib.suppress(zmq.ZMQError):
+            return str(frame.get(name))
+        return ""
+
+    def _pong(self, request: schema.Ping, book: Book | None, read_ns: int | None) -> schema.Pong:
+        present = self.library.present
+        if book is None:
+            return schema.Pong(request.id, read_ns, present, request.session, "unknown", 0, "")
+        state = "complete" if book.complete else "interrupted"
+        if not book.complete and book.session == present and self._parent:
+            state = "live"
+        digest = "" if state == "live" else book.digest
+        return schema.Pong(request.id, read_ns, present, book.session, state, book.count, digest)
+
+    @staticmethod
+    def _records(request: schema.From, book: Book) -> bytes:
+        if not book.agrees(request.number, request.check):
+            return schema.encode(schema.Differs(request.id, book.session))
+        messages = [msgspec.Raw(message) for message in book.messages(request.number)]
+        return schema.encode(("records", request.id, book.session, book.count, messages))
+
+    def _send(self, identity: bytes, answer: bytes) -> bool:
+        with contextlib.suppress(zmq.Again):  # it does not read what it asked for: its affair
+            self._router.send_multipart((identity, answer), zmq.NOBLOCK)
+        return True
+
+
+def main() -> int:
+    """The process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(NICE)
+    answerer = Answerer(job_from(sys.argv))
+    try:
+        answerer.run()
+        return 0
+    finally:
+        answerer.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
