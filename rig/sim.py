@@ -77,7 +77,7 @@ class World:
         order = np.argsort(t_us, kind="stable")
         t_us, bits, on = t_us[order], bits[order], on[order]
         levels = np.full(len(t_us), self._level)
-        for bit in (_FRAME, _LICK, _BACK):
+        for bit in (_FRAME, _LICK, _BACK, _CLOSED):
             last = np.maximum.accumulate(np.where(bits == bit, np.arange(len(t_us)), -1))
             now = np.where(last >= 0, on[last], bool(self._level & bit)) if len(last) else on
             levels = np.where(now, levels | bit, levels & ~bit)
@@ -94,9 +94,18 @@ class World:
         ahead = (t_us > start_us) & (t_us <= end_us)
         return t_us[ahead], np.resize([True, False], len(t_us))[ahead]
 
+    @property
+    def level(self) -> int:
+        """The inputs as the board saw them last."""
+        return self._level
+
     def passed(self, level: int) -> None:
         """The board has seen this input level last."""
         self._level = level
+
+    def will(self, t_us: int, bit: int, on: bool) -> None:
+        """An input will change then; takes effect when what lies ahead is planned anew."""
+        self._pending.append((t_us, bit, on))
 
     def outputs(self, t_us: int, outputs: int, tone_hz: int) -> bool:
         """Outputs are so from now on. Returns whether what lies ahead changed."""
