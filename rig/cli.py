@@ -20,6 +20,9 @@ COMMANDS = {
     "draw": "draw a protocol as Mermaid or SVG",
     "ports": "list serial ports",
     "plan": "who gets light when: make or show it",
+    "listen": "copy a rig's sessions to this computer while they happen",
+    "serve": "answer listeners between sessions",
+    "keys": "keys for a stream beyond this computer",
     "schema": "print the JSON Schema of config.yaml, for editors",
 }
 

@@ -27,9 +27,12 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from cobs import cobs
-
 from rig.errors import BoardError
+
+try:
+    from cobs import cobs
+except ImportError:  # a computer that only listens to a stream frames nothing
+    cobs = None
 
 VERSION = 1
 

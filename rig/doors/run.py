@@ -24,6 +24,7 @@ from rig.doors.live import Live
 from rig.errors import ConfigError
 from rig.launch import Order, intend, launched
 from rig.session import Rules, Session, Summary
+from rig.stream import Publisher
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(summary.plain()))
     else:
         _say(summary)
+        if isinstance(session.publisher, Publisher) and (told := session.publisher.words()):
+            print(told)
     return 0 if summary.ended in ("trials", "minutes", "water", "Ctrl-C") else 1
 
 

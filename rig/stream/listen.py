@@ -1,0 +1,363 @@
+"""The listener, for the imaging computer: every event of every session, copied while it happens, none missing.
+
+Live messages are taken as long as their numbers follow one another; at a gap the records are asked for from the first
+missing one on, in pieces, while the newest live ones are held. So a stall, a restart on either side or a broken
+network all end the same way: ask from the number that is due. A listener can only ask.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import zmq
+
+from rig.clock import Clock, Verdict
+from rig.stream import answers_at, keys, schema
+from rig.stream.copy import Copy, Proof, is_proven, unproven
+from rig.stream.schema import Message
+
+PING_S = 1.0
+FIRST_PINGS, FIRST_PING_S = 10, 0.05  # at the start the clocks are compared more often
+PATIENCE_S = 1.5  # an answer that takes longer is asked for again
+SILENCE_S = 6.0  # no answer at all for so long: connect anew
+HELD = 50_000  # live messages kept while older ones are fetched
+DRAIN = 1000
+ON_THE_WAY_S = 0.25
+RETRY_MS, RETRY_MOST_MS = 100, 2_000
+
+
+@dataclass
+class Status:
+    """How it goes, for a person."""
+
+    session: str = ""
+    records: int = 0
+    rate_hz: float = 0.0
+    lag_ms: float | None = None  # from the event to its being written here; from here on it survives us
+    gaps: int = 0
+    healed: int = 0  # records fetched because live ones were missed
+    double: int = 0  # live messages that were here already, dropped
+    offset_s: float | None = None  # the rig's clock less this computer's (both count from some start)
+    bound_us: float | None = None
+    connected: bool = False
+
+    def __str__(self) -> str:
+        clock = "clock unknown" if self.bound_us is None else f"clock {self.offset_s:+.6f} s ± {self.bound_us:.0f} us"
+        lag = "" if self.lag_ms is None else f", lag {self.lag_ms:.1f} ms"
+        gaps = f", {self.gaps} gaps healed ({self.healed} records)" if self.gaps else ""
+        away = "" if self.connected else ", NO ANSWER FROM THE RIG"
+        return f"{self.session or 'no session'}: {self.records} records, {self.rate_hz:.0f}/s{lag}{gaps}, {clock}{away}"
+
+
+class Listener:
+    """Copies sessions from ``address`` to ``out``.
+
+    Args:
+        address: the rig's stream, tcp://host:port.
+        keys_folder: this computer's secret key and the rig's public one; None for a rig without keys.
+        done: told each proof, as a session ends.
+    """
+
+    def __init__(self, address: str, out: Path, keys_folder: Path | None, done: Callable[[Proof], None]) -> None:
+        self._address, self._answers_at, self._out, self._done = address, answers_at(address), out, done
+        self._keys = _keys_of(keys_folder) if keys_folder else None
+        self._context = zmq.Context()
+        self._live: Any = None
+        self._ask: Any = None
+        self.status = Status()
+        self.copy: Copy | None = None
+        self.clock = Clock()
+        self._older = unproven(out)
+        self._ended: set[str] = set()
+        self._present = ""
+        self._count = 0
+        self._held: dict[int, Message] = {}
+        self._joined = False  # have we been live in this session?
+        self._id = 0
+        self._asked_s: float | None = None  # when records were asked for, if no answer has come
+        self._asked_id = 0
+        self._pings: dict[int, int] = {}
+        self._pinged = 0
+        self._ping_due_s = 0.0
+        self._heard_s = self._grown_s = time.monotonic()
+        self._rate = (time.monotonic(), 0)
+        self._utc_less_here_ns = 0
+        self._newest_at_us: float | None = None
+        self._connect()
+
+    def close(self) -> None:
+        """Let go of files and sockets."""
+        if self.copy:
+            self.copy.close()
+            self.copy = None
+        self._context.destroy(linger=100)
+
+    # --- the loop ----------------------------------------------------------------------------------------------------
+
+    def turn(self, timeout_ms: int = 50) -> None:
+        """Take what has come, ask what is due. Call it again and again."""
+        now_s = time.monotonic()
+        if now_s >= self._ping_due_s:
+            self._ping(now_s)
+        for source, _ in self._poller.poll(timeout_ms):
+            if source is self._ask:
+                self._take_answers()
+            else:
+                self._take_live()
+        if self.copy:
+            self.copy.commit()
+        now_s = time.monotonic()
+        if self._asked_s is not None and now_s - self._asked_s > PATIENCE_S:
+            self._asked_s = None
+        self._fetch()
+        if now_s - self._heard_s > SILENCE_S:
+            self._heard_s = now_s
+            self._connect()
+        self._look(now_s)
+
+    def _connect(self) -> None:
+        for socket in (self._live, self._ask):
+            if socket is not None:
+                socket.close(linger=0)
+        self._live, self._ask = self._socket(zmq.SUB), self._socket(zmq.DEALER)
+        self._live.setsockopt(zmq.RCVHWM, HELD)
+        self._live.subscribe(b"")
+        self._ask.setsockopt(zmq.IMMEDIATE, 1)
+        self._live.connect(self._address)
+        self._ask.connect(self._answers_at)
+        self._poller = zmq.Poller()
+        self._poller.register(self._live, zmq.POLLIN)
+        self._poller.register(self._ask, zmq.POLLIN)
+        self._asked_s = None
+        self._pings.clear()
+        self._pinged = 0
+
+    def _socket(self, kind: int) -> Any:
+        socket: Any = self._context.socket(kind)
+        for option, value in (
+            (zmq.LINGER, 0),
+            (zmq.RECONNECT_IVL, RETRY_MS),
+            (zmq.RECONNECT_IVL_MAX, RETRY_MOST_MS),
+            (zmq.HEARTBEAT_IVL, 1_000),
+            (zmq.HEARTBEAT_TIMEOUT, 3_000),
+            (zmq.HANDSHAKE_IVL, 3_000),
+            (zmq.CONNECT_TIMEOUT, 2_000),
+            (zmq.IPV6, 1),
+        ):
+            socket.setsockopt(option, value)
+        if self._keys:
+            own, rig = self._keys
+            socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = own.public, own.secret, rig
+        return socket
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    def _send(self, request: schema.Request) -> bool:
+        try:
+            self._ask.send(schema.encode(request), zmq.NOBLOCK)
+        except zmq.Again:  # not connected now
+            return False
+        return True
+
+    def _ping(self, now_s: float) -> None:
+        self._id += 1
+        self._pinged += 1
+        self._ping_due_s = now_s + (FIRST_PING_S if self._pinged < FIRST_PINGS else PING_S)
+        session, have = (self.copy.session, self.copy.next) if self.copy else ("", 0)
+        if self.copy:
+            self.copy.commit()  # "have" is a promise
+        self._pings[self._id] = time.monotonic_ns()
+        if len(self._pings) > 20:
+            del self._pings[next(iter(self._pings))]
+        self._send(schema.Ping(self._id, session, have))
+
+    def _fetch(self) -> None:
+        """Ask for what is missing, one piece at a time."""
+        if self.copy is None or self._asked_s is not None or self.copy.next >= self._count:
+            return
+        waiting_s = time.monotonic() - self._grown_s
+        if self._joined and not self._held and waiting_s < ON_THE_WAY_S:
+            return  # the rig has counted what is still on the way to us
+        self._id += 1
+        if self._send(schema.From(self._id, self.copy.session, self.copy.next, self.copy.check)):
+            self._asked_s, self._asked_id = time.monotonic(), self._id
+
+    # --- taking ------------------------------------------------------------------------------------------------------
+
+    def _take_live(self) -> None:
+        for _ in range(DRAIN):
+            try:
+                frames = self._live.recv_multipart(zmq.NOBLOCK)
+                message = schema.read_message(frames[-1])
+            except zmq.Again:
+                return
+            except msgspec.DecodeError:
+                continue
+            if message.session != (self.copy.session if self.copy else ""):
+                self._present = message.session
+                self._ping_due_s = min(self._ping_due_s, time.monotonic() + FIRST_PING_S)
+            elif message.kind == 0:
+                self._count = max(self._count, message.number)
+            else:
+                self._take(message, live=True)
+
+    def _take(self, message: Message, *, live: bool) -> None:
+        copy = self.copy
+        assert copy is not None
+        if message.number == copy.next:
+            self._add(copy, message)
+            self._joined = self._joined or live
+            while self._held and (held := self._held.pop(copy.next, None)) is not None:
+                self._add(copy, held)
+        elif message.number < copy.next:
+            self.status.double += live
+        elif live:
+            if self._joined and self._asked_s is None and not self._held:
+                self.status.gaps += 1
+            if len(self._held) < HELD:
+                self._held[message.number] = message
+        self._count = max(self._count, message.number + 1)
+
+    def _add(self, copy: Copy, message: Message) -> None:
+        here_ns: int | None = None
+        utc, bound_us = "", None
+        if message.at_ns is not None and self.clock.samples:
+            at_us = message.at_ns / 1000
+            here_ns = self.clock.host_ns(at_us)
+            utc = _utc(here_ns + self._utc_less_here_ns)
+            if message.bound_us is not None:
+                bound_us = message.bound_us + self.clock.error_us(at_us)
+            self._newest_at_us = at_us
+        copy.add(message, here_ns, utc, bound_us)
+        self._grown_s = time.monotonic()
+
+    def _take_answers(self) -> None:
+        for _ in range(20):
+            try:
+                data = self._ask.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            read_ns = time.monotonic_ns()
+            try:
+                answer = schema.read_answer(data)
+            except msgspec.DecodeError:
+                continue
+            self._heard_s = time.monotonic()
+            if isinstance(answer, schema.Pong):
+                self._take_pong(answer, read_ns)
+            elif answer.id == self._asked_id and self.copy and answer.session == self.copy.session:
+                self._asked_s = None
+                if isinstance(answer, schema.Differs):
+                    self._begin_again()
+                else:
+                    self._take_records(answer)
+
+    def _take_records(self, answer: schema.Records) -> None:
+        copy = self.copy
+        assert copy is not None
+        self._count = max(self._count, answer.count)
+        before = copy.next
+        for message in answer.messages:
+            self._take(message, live=False)
+        if self._joined:
+            self.status.healed += min(len(answer.messages), copy.next - before)
+        elif copy.next >= self._count:
+            self._joined = True
+        if self._held:  # what was fetched twice
+            self._held = {number: one for number, one in self._held.items() if number >= copy.next}
+
+    def _begin_again(self) -> None:
+        assert self.copy is not None
+        session = self.copy.session
+        self.copy.set_aside()
+        self._open(session)
+
+    def _take_pong(self, pong: schema.Pong, read_ns: int) -> None:
+        sent_ns = self._pings.pop(pong.id, None)
+        if sent_ns is None:
+            return
+        self._present = pong.now
+        if self.copy is None:
+            self._choose()
+            return
+        if pong.session != self.copy.session:
+            return
+        self._count = max(self._count, pong.count)
+        if pong.rig_ns is not None and pong.session == pong.now:
+            verdict = self.clock.add(sent_ns, pong.rig_ns // 1000, read_ns)
+            self._pinged = 0 if verdict is Verdict.RESTARTED else self._pinged
+        if pong.state == "unknown":
+            self._end(self.copy.prove(pong.state, 0, ""))
+        elif pong.state != "live" and self.copy.next >= pong.count:
+            self._end(self.copy.prove(pong.state, pong.count, pong.digest))
+
+    # --- sessions ----------------------------------------------------------------------------------------------------
+
+    def _choose(self) -> None:
+        """What to copy next: what was left unfinished before, then the present session."""
+        while self._older:
+            session = self._older.pop(0)
+            if session != self._present:
+                self._open(session)
+                return
+        if self._present and self._present not in self._ended and not is_proven(self._out / self._present):
+            self._open(self._present)
+
+    def _open(self, session: str) -> None:
+        self.copy = Copy(self._out, session)
+        self.clock = Clock()
+        self._count, self._joined, self._asked_s = 0, False, None
+        self._held = {}
+        self._newest_at_us = None
+        self._pinged, self._ping_due_s = 0, 0.0
+        self.status = Status(session, self.copy.next)
+        self._rate = (time.monotonic(), self.copy.next)
+
+    def _end(self, proof: Proof) -> None:
+        assert self.copy is not None
+        self._ping(time.monotonic())  # tells the rig that we hold it all: it need not wait for us
+        self._ended.add(self.copy.session)
+        self.copy.close()
+        self.copy = None
+        self._ping_due_s = 0.0
+        self._done(proof)
+
+    def prove(self) -> Proof | None:
+        """A proof of what there is so far, for whoever stops listening in the middle of a session."""
+        return self.copy.prove("unfinished", max(self._count, self.copy.next), "") if self.copy else None
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def _look(self, now_s: float) -> None:
+        status, since = self.status, self._rate
+        self._utc_less_here_ns = time.time_ns() - time.monotonic_ns()
+        status.connected = now_s - self._heard_s < 2 * PING_S + PATIENCE_S
+        if self.copy is None:
+            return
+        status.session, status.records = self.copy.session, self.copy.next
+        if now_s - since[0] >= 1.0:
+            status.rate_hz = (self.copy.next - since[1]) / (now_s - since[0])
+            self._rate = (now_s, self.copy.next)
+        if self.clock.samples:
+            here_ns = time.monotonic_ns()
+            rig_us = self.clock.board_us(here_ns)
+            status.offset_s = rig_us / 1e6 - here_ns / 1e9
+            status.bound_us = self.clock.error_us(rig_us)
+            if self._newest_at_us is not None:
+                status.lag_ms = (rig_us - self._newest_at_us) / 1000
+
+
+def _keys_of(folder: Path) -> tuple[keys.KeyPair, bytes]:
+    """This listener's own pair, and the rig's public key."""
+    return keys.read_pair(folder, keys.own_name(folder)), keys.read_public(folder / f"{keys.RIG}.key")
+
+
+def _utc(utc_ns: int) -> str:
+    seconds, rest_ns = divmod(utc_ns, 1_000_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
