@@ -156,6 +156,16 @@ uint8_t host_run(host_t *h, uint32_t until_us, uint8_t stop_on_news)
     return outputs_changed(h) ? HOST_OUTPUT : HOST_TIME;
 }
 
+void host_step(host_t *h, uint32_t now_us)
+{
+    step_at(h, now_us);
+}
+
+uint32_t host_next(host_t *h)
+{
+    return core_next(&h->core, h->now_us);
+}
+
 uint32_t host_now(const host_t *h)
 {
     return h->now_us;

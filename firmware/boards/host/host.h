@@ -33,6 +33,10 @@ uint32_t host_send(host_t *h, uint8_t *bytes, uint32_t room);
  * event but samples and inputs. Returns the reason; the time is host_now(). */
 uint8_t host_run(host_t *h, uint32_t until_us, uint8_t stop_on_news);
 uint32_t host_now(const host_t *h);
+
+/* In real time: a step now, whatever was due before; the record says how late it is. And when the next one is due. */
+void host_step(host_t *h, uint32_t now_us);
+uint32_t host_next(host_t *h);
 uint32_t host_next_event(const host_t *h);
 uint16_t host_outputs(const host_t *h); /* active, not pin levels */
 uint16_t host_tone_hz(const host_t *h);

@@ -1,0 +1,258 @@
+"""The loop: a process of its own between the board's port and the session, asleep until a byte or a deadline comes.
+
+It shares its interpreter with nothing, collects no garbage, and runs with real-time priority where the system permits.
+Order at each waking: the board's bytes and what they decide, its outputs; then the session. It never waits for the
+session, and nothing here spins. POSIX only (descriptors are inherited, scheduling is asked for).
+
+Frames to the session: kind u8, length u16, content: W bytes of the wire, S status (JSON), R ready (JSON), E the error
+that ended it. From the session: bytes of the wire alone; the end of them is the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from types import FrameType
+from typing import Any
+
+from rig.errors import BoardError, RigError
+from rig.firmata.engine import Engine
+from rig.firmata.latency import Latency
+from rig.firmata.wiring import Wiring
+
+FRAME = struct.Struct("<BH")
+PRIORITY = 50
+BEAT_S = 0.01  # while an output is on
+IDLE_BEAT_S = 0.1
+STATUS_NS = 1_000_000_000
+ROOM = 1 << 16
+GOODBYE = b"\xff\xff"
+
+
+class FdPort:
+    """The board's port as a :class:`rig.link.Link` over an inherited descriptor."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+        os.set_blocking(fd, False)
+
+    def write(self, data: bytes) -> None:
+        """See :class:`rig.link.Link`."""
+        try:
+            while data:
+                try:
+                    data = data[os.write(self.fd, data) :]
+                except BlockingIOError:
+                    if not select.select([], [self.fd], [], 0.2)[1]:
+                        raise BoardError("the board takes no bytes: check the cable") from None
+        except OSError as error:
+            raise BoardError(f"the board is gone ({error.strerror}): check the cable") from None
+
+    def read(self, timeout_ns: int) -> bytes:
+        """See :class:`rig.link.Link`."""
+        if not select.select([self.fd], [], [], timeout_ns / 1e9)[0]:
+            return b""
+        return self.take()
+
+    def take(self) -> bytes:
+        """What is there. Raises BoardError where the other end is gone."""
+        try:
+            data = os.read(self.fd, 4096)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise BoardError(f"the board is gone ({error.strerror}): check the cable") from None
+        if not data:
+            raise BoardError("the board is gone (end of file): check the cable")
+        return data
+
+    def now_ns(self) -> int:
+        """See :class:`rig.link.Link`."""
+        return time.monotonic_ns()
+
+    def close(self) -> None:
+        """See :class:`rig.link.Link`."""
+        os.close(self.fd)
+
+
+class StoppedError(Exception):
+    """A signal asked for the end."""
+
+
+class Loop:
+    """One session's loop over three descriptors: board, session, guard."""
+
+    def __init__(self, engine: Engine, port: FdPort, session: socket.socket, guard: socket.socket) -> None:
+        self.engine, self.port, self.session, self.guard = engine, port, session, guard
+        self.reply, self.late = Latency(), Latency()
+        self.scheduling = hurry()
+        self._out = bytearray()
+        self._told = -1
+        self._beat_ns = 0
+        self._status_ns = 0
+        session.setblocking(False)
+
+    def frame(self, kind: bytes, content: bytes) -> None:
+        """Queue a frame for the session."""
+        self._out += FRAME.pack(kind[0], len(content)) + content
+
+    def status(self) -> dict[str, Any]:
+        """What the session shows and keeps of this loop."""
+        engine = self.engine
+        trips = sorted(engine.round_trips_us)
+        return {
+            "clock": "host",
+            "uncertainty_us": round(engine.uncertainty_us),
+            "scheduling": self.scheduling,
+            "frames": self.reply.n,
+            **self.reply.plain("loop"),
+            **self.late.plain("timer"),
+            "sample_period_us": round(engine.sample_period_us),
+            "round_trip_us": trips[len(trips) // 2] if trips else 0,
+            "round_trip_worst_us": trips[-1] if trips else 0,
+            "stray_bytes": engine.board.splitter.stray,
+            "warnings": [f"{text} ({n} x)" for text, n in engine.warnings.items()],
+        }
+
+    def ready(self) -> None:
+        """Tell the session that the board is found and safe."""
+        board, engine = self.engine.board, self.engine
+        about = {
+            "firmware": board.firmware,
+            "firmware_version": board.firmware_version,
+            "protocol": board.firmata_version,
+            "rest_counts": engine.rest_counts,
+            "rest_sd_counts": round(engine.rest_sd_counts, 2),
+        }
+        self.frame(b"R", json.dumps({**about, **self.status()}).encode())
+
+    def run(self) -> str:
+        """Until the session lets go. Raises BoardError for the board, StoppedError for a signal."""
+        engine, port = self.engine, self.port
+        fds: list[Any] = [port.fd, self.session, self.guard]
+        while True:
+            now_ns = time.monotonic_ns()
+            due_us = engine.trials.next_us(now_ns // 1000)
+            longest_s = BEAT_S if engine.active else IDLE_BEAT_S
+            wait_s = min(longest_s, max(0.0, due_us / 1e6 - now_ns / 1e9))
+            ready = select.select(fds, [self.session] if self._out else [], [], wait_s)[0]
+            woke_ns = time.monotonic_ns()
+            if woke_ns // 1000 >= due_us:
+                self.late.add(woke_ns - 1000 * due_us)
+            if port.fd in ready:
+                engine.serial(woke_ns // 1000, port.take())
+                self._act()
+                self.reply.add(time.monotonic_ns() - woke_ns)
+            else:
+                engine.step(woke_ns // 1000)
+                self._act()
+            if self.session in ready and not self._hear():
+                return "the session let go"
+            if self.guard in ready:
+                raise BoardError("the guard process is gone: outputs were closed, start again")
+            self._tell(woke_ns)
+
+    def _act(self) -> None:
+        """Outputs first: the board, then the guard's beat."""
+        out = self.engine.board.give()
+        if out:
+            self.port.write(out)
+        active = self.engine.active
+        now_ns = time.monotonic_ns()
+        if active != self._told or now_ns - self._beat_ns > (BEAT_S if active else IDLE_BEAT_S) * 5e8:
+            self._told, self._beat_ns = active, now_ns
+            with contextlib.suppress(OSError):
+                self.guard.send(struct.pack("<H", active))
+
+    def _hear(self) -> bool:
+        try:
+            data = self.session.recv(1 << 14)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        if data:
+            self.engine.session(time.monotonic_ns() // 1000, data)
+            self._act()
+        return bool(data)
+
+    def _tell(self, now_ns: int) -> None:
+        """Hand the session what there is; what it does not take waits in the trial machine's own queue."""
+        if now_ns - self._status_ns > STATUS_NS:
+            self._status_ns = now_ns
+            self.engine.step(now_ns // 1000)
+            self.frame(b"S", json.dumps(self.status()).encode())
+        if len(self._out) < ROOM:
+            data = self.engine.trials.send()
+            if data:
+                self.frame(b"W", data)
+        if self._out:
+            with contextlib.suppress(BlockingIOError, BrokenPipeError, ConnectionResetError):
+                del self._out[: self.session.send(self._out)]
+
+    def last_word(self, text: str) -> None:
+        """The error that ended it, for the session, if it still listens."""
+        self.frame(b"S", json.dumps(self.status()).encode())
+        self.frame(b"E", text.encode())
+        self.session.settimeout(1.0)
+        with contextlib.suppress(OSError):
+            self.session.sendall(self._out)
+
+
+def hurry() -> str:
+    """No garbage collector, and real-time scheduling where it is permitted. Returns what was granted."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(PRIORITY))
+    except (AttributeError, OSError):
+        return "ordinary (real time was not permitted)"
+    return "real time (SCHED_FIFO)"
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    raise StoppedError(f"the loop was told to stop (signal {signal.Signals(number).name})")
+
+
+def main(text: str) -> int:
+    """Run with what :mod:`rig.firmata` says: descriptors and wiring, as JSON."""
+    said = json.loads(text)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the session's: it ends in good order
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, _stop)
+    session, guard = socket.socket(fileno=said["session"]), socket.socket(fileno=said["guard"])
+    port, engine = FdPort(said["port"]), Engine(Wiring(**said["wiring"]))
+    guard.recv(1)  # it watches before anything can be on
+    loop = Loop(engine, port, session, guard)
+    try:
+        engine.begin(port)
+        loop.ready()
+        loop.run()
+    except (RigError, StoppedError) as error:
+        loop.last_word(str(error))
+    finally:
+        _end(loop)
+    return 0
+
+
+def _end(loop: Loop) -> None:
+    """Outputs low whatever happened; only when the board was told may the guard go."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(RigError):
+        loop.port.write(loop.engine.make_safe())
+        with contextlib.suppress(OSError):
+            loop.guard.send(GOODBYE)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
