@@ -3,7 +3,7 @@
 Building and loading are kept apart. The library lies in a cache under the name of a hash over every source, the flags
 and the compiler, so an edited firmware is never mistaken for an old one. May not: know anything of tables or sessions.
 
-The compiler is ``$CC``, else ``cc``/``gcc``/``clang`` on the path, else the ziglang wheel (``pip install .[compiler]``).
+The compiler is ``$CC``, else ``cc``, ``gcc`` or ``clang`` on the path, else the ziglang wheel (``.[compiler]``).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def firmware_folder() -> Path:
 def sources() -> list[Path]:
     """Every C file of the simulated body, core first, in a fixed order."""
     folder = firmware_folder()
-    return sorted((folder / "core").glob("*.c")) + [folder / "boards" / "host" / "host.c"]
+    return [*sorted((folder / "core").glob("*.c")), folder / "boards" / "host" / "host.c"]
 
 
 def compiler() -> list[str]:

@@ -41,8 +41,11 @@ class Machine:
         self._lib.host_plan_inputs(self._host, buffer("uint32_t[]", times), buffer("uint8_t[]", levels8), len(times))
 
     def run(self, until_us: int) -> list[bytes]:
-        """Let time pass, at most 2^30 µs of it. Returns the events told, as payloads: none is ever lost for want of room
-        as long as samples do not fill the queue (let at most 100 ms pass at a time where they are on)."""
+        """Let time pass, at most 2^30 µs of it. Returns the events told, as payloads.
+
+        None is ever lost for want of room as long as samples do not fill the queue: where they are on, let at most
+        100 ms pass at a time.
+        """
         told: list[bytes] = []
         while self._lib.host_run(self._host, until_us & MASK, 1):
             told += self.take()

@@ -172,4 +172,6 @@ def parse(text: str) -> Quantity:
     if unit is None:
         hint = did_you_mean(name.lower(), UNITS) or f" (known: {', '.join(UNITS)})"
         raise ProtocolError(f'"{text}": unknown unit "{name}"{hint}')
+    if not abs(float(number)) < 1e12:
+        raise ProtocolError(f'"{text}": {number} is beyond all measure')
     return unit * float(number)

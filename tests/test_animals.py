@@ -40,7 +40,7 @@ class Steady:
     def __init__(self, onset_us: int, height_mm: float, long_us: int) -> None:
         self.onset_us, self.height_mm, self.long_us = onset_us, height_mm, long_us
 
-    def hand_mm(self, start_us: int, n: int) -> np.ndarray | None:  # type: ignore[type-arg]
+    def hand_mm(self, start_us: int, n: int) -> np.ndarray | None:
         t_us = start_us + 1000 * np.arange(n)
         on = (t_us >= self.onset_us) & (t_us < self.onset_us + self.long_us)
         return np.where(on, self.height_mm, 0.0) if on.any() else None

@@ -174,9 +174,9 @@ WRONG_WORDS = {
 
 @pytest.mark.parametrize("case", WRONG_WORDS)
 def test_wrong_words(case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words, says = WRONG_WORDS[case]
+    given, says = WRONG_WORDS[case]
     (tmp_path / "Makefile.gz").write_text("not gzip", encoding="utf-8")
-    words = tuple(word.replace("Makefile.gz", str(tmp_path / "Makefile.gz")) for word in words)
+    words = tuple(word.replace("Makefile.gz", str(tmp_path / "Makefile.gz")) for word in given)
     assert says in complaint(capsys, "run", "--config", str(rig_folder(tmp_path)), "--fast", "--trials", "1", *words)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from rehearse import ROOT, SHARED
 
 from rig import wire
@@ -84,7 +85,7 @@ def test_the_copy_of_the_events_is_the_recording() -> None:
 PRESS = LeverRule(wire.Rule.PRESS, 150, 300, 200_000, 1_000_000)
 
 
-def trace(*points: tuple[int, int]) -> tuple[np.ndarray[tuple[int], np.dtype[np.int64]], ...]:
+def trace(*points: tuple[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     t_ms, counts = zip(*points, strict=True)
     return np.array(t_ms, np.int64) * 1000, np.array(counts, np.int64)
 

@@ -186,12 +186,17 @@ def real_rig(folder: Path, port: str) -> Path:
     )
 
 
-def _wait_for_new(data: Path, before: set[Path]) -> Path:
-    for _ in range(1000):
+def _wait_for_new(data: Path, before: set[Path], process: subprocess.Popen[str] | None = None) -> Path:
+    for _ in range(3000):
         for folder in set(data.glob("*/*")) - before:
             if (folder / "journal").exists():
                 return folder
+        if process is not None and process.poll() is not None:
+            break
         time.sleep(0.01)
+    if process is not None:
+        process.kill()
+        raise AssertionError(f"the session did not begin: {process.communicate()}")
     raise AssertionError("the session did not begin")
 
 
@@ -204,7 +209,7 @@ def test_killed_at_any_moment_the_record_holds_what_was_acknowledged(tmp_path: P
         before = set(data.glob("*/*"))
         with ptyboard.PtyBoard() as board:
             with _started(real_rig(tmp_path, board.port), "--minutes", "5") as process:
-                _wait_for_new(data, before)
+                _wait_for_new(data, before, process)
                 time.sleep(0.31 * n % 1.9)
                 process.kill()
                 process.wait(10)

@@ -76,7 +76,7 @@ def test_the_laser_is_read_back() -> None:
 
 def test_a_large_jump_of_a_recording_is_one_moment() -> None:
     class Jumper(Nobody):
-        def edges(self, start_us: int, end_us: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+        def edges(self, start_us: int, end_us: int) -> tuple[np.ndarray, np.ndarray]:
             return np.array([start_us + 5, start_us + 9]), np.array([1000, -300])
 
     t_us, steps = World(Jumper(), SimSettings()).edges(0, 100)
