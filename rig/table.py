@@ -219,6 +219,9 @@ class _Maker:
         row["level"] = 255
         if isinstance(generator, task.Code):
             return row | self._code_row(generator)
+        if isinstance(generator, task.Deadline):
+            width_us = self._timer(str(generator), generator.duration, least=50)
+            return row | {"kind": int(wire.Generator.TONE), "width_us": width_us}
         row["delay_us"] = self._timer(f"{generator}: delay", generator.delay)
         if isinstance(generator, (task.Tone, task.Noise)):
             return row | self._sound_row(generator)
@@ -279,9 +282,9 @@ class _Maker:
         name = wire.OUTPUTS[row["output"]]
         most_us = (self.limits.max_on_us or {}).get(name)
         longest_us = row["width_us"] + row["ramp_us"]
-        if most_us is not None and longest_us > most_us:
+        if most_us is not None and longest_us >= most_us:  # at its ceiling an output is a fault already
             raise ProtocolError(
-                f"{generator}: {longest_us / 1000:g} ms is beyond the ceiling of {name}"
+                f"{generator}: {longest_us / 1000:g} ms is not below the ceiling of {name}"
                 f" ({most_us / 1000:g} ms, safety.outputs.{name}.max_on_ms)"
             )
 

@@ -1,6 +1,6 @@
 """What an experiment is written in: states, trials, lever rules, generators and parameters.
 
-Everything here is plain data; nothing is checked against a board (that is :mod:`rig.table`) and nothing runs. A protocol
+Everything here is plain data; nothing is checked against a board (that is :mod:`rig.table`), nothing runs. A protocol
 file has a docstring (its Methods paragraph), ``PARAMS`` and one function ``trial(p, past, rng) -> Trial``.
 """
 
@@ -185,7 +185,21 @@ class Code(_Generator):
         return f"{self.bits}-bit code"
 
 
-Generator = Pulse | Train | Drop | Tone | Noise | Code
+@dataclass(frozen=True)
+class Deadline(_Generator):
+    """A time that runs on across states; ``ended`` is its end. It drives nothing.
+
+    On the board it is a silent tone: it comes before all other generators, so what a state starts with it is heard, but
+    a tone that sounded on the tone pin already falls silent.
+    """
+
+    duration: Time
+
+    def __str__(self) -> str:
+        return f"deadline {self.duration}"
+
+
+Generator = Pulse | Train | Drop | Tone | Noise | Code | Deadline
 Rule = Window | Press
 
 
@@ -351,7 +365,11 @@ Value = Quantity | float | int | bool | str
 
 @dataclass(frozen=True)
 class Param:
-    """A parameter: its default, its bounds, what it is for. ``recalled``: the value is from memory, not verified."""
+    """A parameter: its default, its bounds, what it is for.
+
+    ``recalled``: the value is from memory, not verified. ``given``: nobody sets it; the light plan says it anew for each
+    trial (``light=Param(False, "…", given=True)``).
+    """
 
     default: Any
     doc: str = ""
@@ -359,6 +377,7 @@ class Param:
     high: Any = None
     recalled: bool = False
     choices: tuple[str, ...] = ()
+    given: bool = False
 
 
 class Values(dict[str, Any]):
@@ -430,11 +449,11 @@ def rules_of(states: Iterable[State]) -> list[Rule]:
 
 
 def generators_of(states: Iterable[State]) -> list[Generator]:
-    """The generators a trial uses, each once, in order of appearance."""
+    """The generators a trial uses, each once: deadlines first, the others in order of appearance."""
     found: dict[Generator, None] = {}
     for state in states:
         found.update(dict.fromkeys((*state.start, *state.stop)))
         for signal, _ in state.when:
             if isinstance(signal.source, _Generator):
                 found[signal.source] = None  # type: ignore[index]
-    return list(found)
+    return sorted(found, key=lambda generator: not isinstance(generator, Deadline))
