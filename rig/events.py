@@ -111,6 +111,7 @@ class EventReader:
         self.trials: dict[int, TrialNames] = {}
         self.trial = 0
         self._names = _NOBODY
+        self._timing: dict[str, Any] = {}  # what every event carries where this computer is the clock
 
     def copy(self) -> EventReader:
         """Another one that has read the same; both go on learning the same trials' names."""
@@ -119,10 +120,12 @@ class EventReader:
         return twin
 
     def learn(self, found: dict[str, Any]) -> None:
-        """Take a note: the one called "trial" says what the numbers of a table mean."""
+        """Take a note: "trial" says what the numbers of a table mean, "timing" that the events are host-timed."""
         if found.get("note") == "trial":
             keys = ("states", "rules", "generators", "outcomes", "info")
             self.trials[found["trial"]] = TrialNames(*(found[key] for key in keys))
+        elif found.get("note") == "timing":
+            self._timing = {key: found[key] for key in ("clock", "uncertainty_us")}
 
     def read(self, host_ns: int, payload: bytes) -> Event:
         """One event. Raises BoardError for a payload that is not on the list."""
@@ -131,7 +134,7 @@ class EventReader:
         if name == "trial_begin":
             self.trial = int(fields["trial"])  # type: ignore[arg-type]
             self._names = self.trials.get(self.trial, _NOBODY)
-        return Event(number, board_us, host_ns, name, self._named(name, dict(fields)))
+        return Event(number, board_us, host_ns, name, {**self._named(name, dict(fields)), **self._timing})
 
     def _named(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:
         for key, value in fields.items():

@@ -29,6 +29,7 @@ from rig.setup import RigBench, board_setup, limits_of, open_link
 from rig.stream import open_publisher
 from rig.table import Limits, compile_trial
 from rig.task import Past, Value, Values
+from rig.timing import TimingNotes, timing_of
 
 DEFAULT_PROTOCOL = "cued_lever"
 
@@ -100,13 +101,14 @@ def launched(intent: Intent) -> Iterator[Session]:
         bench, limits = RigBench.of(order.config, str(order.config_path)), limits_of(order.config, hello._asdict())
         _try_first_trial(intent, bench, limits)
         folder = new_session(order.data, order.subject, intent.began.astimezone().date())
+        timing = timing_of(order.config, link)
         keys = beside(order.config_path, order.config.stream_keys) if order.config.stream_keys else None
         name = f"{folder.parent.name}/{folder.name}"
         with (
             _journal(intent, folder) as journal,
             open_publisher(order.config.stream, name, order.data, keys, link.now_ns) as publisher,
         ):
-            journal.append(Kind.MANIFEST, link.now_ns(), json.dumps(_manifest(intent, hello, folder)).encode())
+            journal.append(Kind.MANIFEST, link.now_ns(), json.dumps(_manifest(intent, hello, folder, timing)).encode())
             journal.commit()
             (folder / "protocol.py").write_text(intent.experiment.source, encoding="utf-8")
             session = Session(
@@ -122,6 +124,8 @@ def launched(intent: Intent) -> Iterator[Session]:
                 publisher=publisher,
             )
             session.summary.session = str(folder)
+            session.attend = TimingNotes(link).attend
+            session.attend(session)
             yield session
     finally:
         link.close()
@@ -144,7 +148,7 @@ def _try_first_trial(intent: Intent, bench: RigBench, limits: Limits) -> None:
     compile_trial(intent.experiment.trial(intent.values, Past(), random.Random(intent.seed)), bench, limits)
 
 
-def _manifest(intent: Intent, hello: Hello, folder: Path) -> dict[str, Any]:
+def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any]) -> dict[str, Any]:
     order, experiment, config = intent.order, intent.experiment, intent.order.config
     return {
         "session": folder.name,
@@ -162,6 +166,7 @@ def _manifest(intent: Intent, hello: Hello, folder: Path) -> dict[str, Any]:
             "digest": experiment.digest,
             "source": experiment.source,
         },
+        "timing": timing,
         "params": {name: str(value) for name, value in intent.values.items()},
         "config": config.plain(),
         "config_digest": config.digest(),

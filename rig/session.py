@@ -116,6 +116,7 @@ class Session:
     ) -> None:
         self.board, self.journal, self.publisher, self.look = board, journal, publisher, look
         self.experiment, self.values, self.bench, self.limits = experiment, values, bench, limits
+        self.attend: Callable[[Session], None] | None = None  # for what a body has to note of itself
         self.rules = rules
         self.summary = Summary()
         self.past = Past()
@@ -162,6 +163,8 @@ class Session:
                 self._check_rules()
                 if self.look:
                     self.look(self)
+                if self.attend:
+                    self.attend(self)
         finally:
             self._close()
         return self.summary

@@ -13,6 +13,7 @@ from rig.animals import Animal, make_animal
 from rig.calibration import Calibrations
 from rig.config import Config
 from rig.errors import BoardError, ConfigError
+from rig.firmata import FirmataLink
 from rig.link import Link, SerialLink, ports
 from rig.sim import SimLink, SimSettings
 from rig.table import Limits
@@ -106,7 +107,9 @@ def open_link(
         return SimLink(animal, settings)
     if config.body == "serial":
         return SerialLink(_port(config))
-    raise ConfigError(f"config.yaml: body: {config.body} cannot be opened here; expected simulator or serial")
+    if config.body == "firmata":
+        return FirmataLink.of(config, _port(config))
+    raise ConfigError(f"config.yaml: body: {config.body} cannot be opened here; expected simulator, serial or firmata")
 
 
 def _port(config: Config) -> str:

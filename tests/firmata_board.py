@@ -1,8 +1,8 @@
 """A model of a StandardFirmata board: protocol 2.5 as an Arduino Uno speaks it, in whatever time it is told.
 
 Written from the protocol's description and from what the sketch does where that is silent: a system reset leaves an
-output's level as it is, a port's report is forced when it is asked for, samples keep to a grid. No port, no clock: bytes
-and times in, bytes and pin levels out.
+output's level as it is, a port's report is forced when it is asked for, samples keep to a grid. No port, no clock:
+bytes and times in, bytes and pin levels out.
 """
 
 from __future__ import annotations

@@ -79,6 +79,12 @@ class Live:
         middle = f"{round_trips[len(round_trips) // 2] / 1e6:.2f} ms" if round_trips else "–"
         grid.add_row("clock", f"± {board.clock.error_us():.0f} µs", f"drift {board.clock.drift_ppm:+.1f} ppm")
         grid.add_row("link", f"round trip {middle}", f"{board.damaged} damaged, {summary.lost_events} lost")
+        status = getattr(board.link, "status", None)
+        if status:
+            times = f"{status['loop_p50_us']:.0f} / {status['loop_p99_us']:.0f} / {status['loop_worst_us']:.0f} µs"
+            grid.add_row("host loop", f"{times} (p50 / p99 / worst)", f"times ± {status['uncertainty_us']:.0f} µs")
+            for warning in status["warnings"]:
+                grid.add_row("warning", Text(warning, "yellow"))
         return Group(Text(self._title, "bold"), ProgressBar(total=1.0, completed=self._share(session), width=72), grid)
 
 

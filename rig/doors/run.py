@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--subject", default="test", help="the animal; names its folder (default: test)")
     add("--protocol", default="cued_lever", help="name or file of a protocol (default: cued_lever)")
     add("--config", default="config.yaml", help="this rig's file (default: config.yaml)")
-    add("--body", choices=("simulator", "serial"), help="instead of the one in config.yaml")
+    add("--body", choices=("simulator", "serial", "firmata"), help="instead of the one in config.yaml")
     add("--animal", help="simulator only: mouse, none, trace:FILE or pushes:FILE")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a protocol parameter, e.g. drop=6ul")
     add("--trials", type=_count, help="stop after so many trials")
@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     with launched(intend(order)) as session:
         live = Live(args, session.rules, Path(session.summary.session)) if not args.json else None
         session.look = live.look if live else None
+        for caution in getattr(session.board.link, "cautions", ()):
+            print(f"note: {caution}", file=sys.stderr)
         with _Interrupt(session), live or nullcontext():
             summary = session.run()
     if args.json:

@@ -16,8 +16,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rig.events import Event
+from rig.events import Event, Kind, read_json
+from rig.journal import Record
 from rig.record import events_of, manifest_of, read_entries, summary_of
+from rig.timing import sentence
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,21 +68,39 @@ def run(args: argparse.Namespace) -> int:
     entries, damage = read_entries(args.session)
     manifest, summary = manifest_of(entries), summary_of(entries)
     rows = trial_rows(list(events_of(entries)))
+    timing = timing_at_end(manifest, entries)
     if args.json:
         del manifest["protocol"]["source"]
         trials = [asdict(row) for row in rows]
-        print(json.dumps({"manifest": manifest, "summary": summary, "trials": trials, "damaged": len(damage)}))
+        found = {"manifest": manifest, "summary": summary, "trials": trials, "timing": timing}
+        print(json.dumps({**found, "damaged": len(damage)}))
         return 0
-    _print(Console(), manifest, summary, rows)
+    _print(Console(), manifest, summary, rows, timing)
     return 0
 
 
-def _print(console: Console, manifest: dict[str, Any], summary: dict[str, Any] | None, rows: list[TrialRow]) -> None:
+def timing_at_end(manifest: dict[str, Any], entries: list[Record]) -> dict[str, Any]:
+    """What the session's times were worth, with the last that a host-timed body said of itself."""
+    timing: dict[str, Any] = dict(manifest.get("timing") or {})
+    for entry in entries:
+        if entry.kind == Kind.NOTE and (found := read_json(entry.payload)).pop("note", "") == "timing":
+            timing.update(found)
+    return timing
+
+
+def _print(
+    console: Console,
+    manifest: dict[str, Any],
+    summary: dict[str, Any] | None,
+    rows: list[TrialRow],
+    timing: dict[str, Any],
+) -> None:
     protocol, board = manifest["protocol"], manifest["board"]
     console.print(f"[bold]{manifest['subject']} {manifest['session']}[/]  {protocol['name']} ({protocol['digest']})")
     console.print(
         f"body {manifest['config']['body']}, board {board['board']}, seed {manifest['seed']}, {manifest['utc']}"
     )
+    console.print(sentence(timing))
     console.print("  ".join(f"{name} {value}" for name, value in manifest["params"].items()), style="dim")
     table = Table("trial", "outcome", "cue → press, s", "presses", "gap, us", "ended")
     for row in rows:

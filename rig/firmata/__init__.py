@@ -28,7 +28,7 @@ from rig.wire import OUTPUTS
 
 BAUD = 57_600  # StandardFirmata's own
 READY_S = 30.0
-SILENCE_S = 0.1  # of the loop while an output is on, before the guard acts
+SILENCE_S = 0.2  # of the loop while an output is on, before the guard acts: stalls of whole computers are shorter
 IDLE_S = 2.0
 CEILING_MARGIN_S = 0.05  # the trial machine closes at the ceiling; the guard a little later
 _HERE = Path(__file__).parent
@@ -207,7 +207,7 @@ class FirmataLink:
     def _gone(self) -> None:
         """Raise what ended the loop, with what the guard did about it."""
         said = ""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):  # a second call finds the pipe closed
             if select.select([self._report], [], [], 1.0)[0]:
                 said = os.read(self._report, 1000).decode().strip()
         self.close()

@@ -1,0 +1,61 @@
+"""What the times of a session are worth, body by body: in the manifest, in notes while it runs, in words for people.
+
+Floor 2: asks a link what it knows of itself. May not: measure, or know how a session runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from rig.config import Config
+from rig.firmata import FirmataLink
+from rig.link import Link
+
+ON_BOARD = {
+    "clock": "board",
+    "decided": "on the board, in the interrupt of the edge itself; docs/timing.md has the figures of each board",
+}
+
+
+class Noter(Protocol):
+    """What is asked of a session."""
+
+    def note(self, name: str, **fields: Any) -> None:
+        """Keep something only the host knows."""
+
+
+def timing_of(config: Config, link: Link) -> dict[str, Any]:
+    """The manifest's ``timing``: whose clock stamps, where things are decided, how far that is off."""
+    if isinstance(link, FirmataLink):
+        about = {"firmata": link.about.get("firmware"), "cautions": link.cautions}
+        return {"decided": "on this computer, from what StandardFirmata reports", **about, **link.status}
+    if config.body == "simulator":
+        return {"clock": "simulated", "decided": "at the very microsecond: the simulated board takes no time"}
+    return dict(ON_BOARD)
+
+
+def sentence(timing: dict[str, Any]) -> str:
+    """The same in one line; a record that says nothing is a board's."""
+    timing = timing or ON_BOARD
+    said = f"timing: {timing['clock']} clock, decided {timing['decided']}"
+    if timing["clock"] != "host":
+        return said
+    return (
+        f"{said}; times are good to {timing['uncertainty_us']} us; loop {timing['loop_p50_us']:g} us (p50),"
+        f" {timing['loop_p99_us']:g} (p99), {timing['loop_worst_us']:g} (worst); {timing['scheduling']}"
+    )
+
+
+class TimingNotes:
+    """Keeps what a host-timed body measures of itself, as often as it says it (each second)."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._told: Any = None
+
+    def attend(self, session: Noter) -> None:
+        """Note what is new."""
+        status = getattr(self._link, "status", None)
+        if status and status is not self._told:
+            self._told = status
+            session.note("timing", **status)
