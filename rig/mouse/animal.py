@@ -21,7 +21,7 @@ class Course:
     """A quantity on its way from the first day to the expert, on the scale where its steps are natural.
 
     ``novice`` and ``expert`` are its means over animals, ``*_sd`` the SD between animals at either end (an animal keeps
-    its place between the others), ``daily_sd`` the SD from day to day.
+    its place between the others), ``daily_sd`` the SD from day to day. A ``pace`` below 1 is learned before the rest.
     """
 
     novice: float
@@ -29,25 +29,27 @@ class Course:
     novice_sd: float
     expert_sd: float
     daily_sd: float
+    pace: float = 1.0
 
     def at(self, skill: float, place: float, today: float) -> float:
         """The value for an animal ``place`` SDs from the mean, on a day ``today`` SDs from its own."""
-        mean = self.novice + (self.expert - self.novice) * skill
-        return mean + place * (self.novice_sd + (self.expert_sd - self.novice_sd) * skill) + today * self.daily_sd
+        way = skill**self.pace
+        mean = self.novice + (self.expert - self.novice) * way
+        return mean + place * (self.novice_sd + (self.expert_sd - self.novice_sd) * way) + today * self.daily_sd
 
 
 @dataclass(frozen=True)
 class Population:
     """What mice are like. The values are fitted to the odd sessions of 40 mice (docs/mouse.md says how well)."""
 
-    learning_days: float = 3.0  # median over animals of the time constant of skill
+    learning_days: float = 4.1  # median over animals of the time constant of skill
     learning_log_sd: float = 0.5
-    reaction: Course = Course(math.log(1.0), math.log(0.13), 0.45, 0.9, 0.15)  # log s, cue to first movement
-    hit: Course = Course(-1.4, 1.3, 0.7, 1.0, 0.3)  # logit of a bout's chance to hold a press
-    into: Course = Course(math.log(0.6), math.log(0.45), 0.45, 0.6, 0.1)  # log s from a bout's begin to its push
-    scatter: Course = Course(math.log(1.2), math.log(0.9), 0.2, 0.5, 0.1)  # log SD of timing around the template
+    reaction: Course = Course(0.0, -2.25, 0.45, 1.25, 0.15)  # log s from cue to first movement
+    hit: Course = Course(-1.0, 1.5, 0.7, 1.5, 0.3)  # logit of a bout's chance to hold a press
+    into: Course = Course(-1.1, -1.05, 0.1, 0.5, 0.1)  # log s from a bout's begin to its push
+    scatter: Course = Course(0.25, -0.32, 0.05, 0.35, 0.1, pace=0.5)  # log of the SD, in logs, around the template
     engage: Course = Course(3.0, 4.0, 0.5, 1.0, 0.3)  # logit of the chance to try at all in a trial
-    pause_s: float = 1.0  # mean between one bout without water and the next
+    pause_s: float = 0.9  # mean between one bout without water and the next
     reaction_log_sd: float = 0.6  # from trial to trial
     idle_s: float = 10.0  # mean time between bouts without a cue
     hold_ms: float = 200.0  # median over animals of how long a push is held
