@@ -200,8 +200,8 @@ def main() -> None:
         return
     args.busy = args.busy or 0
     print(" " * 30 + "play, ms" + " " * 16 + "to a time, |µs|" + " " * 9 + "told, µs")
-    head = "block  latency  rt    heard    median   99 %  worst   median    99 %   worst  median      SD   held   bound  gaps"
-    print(head)
+    head = "block  latency  rt    heard    median   99 %  worst   median    99 %   worst"
+    print(head + "  median      SD   held   bound  gaps")
     for block in args.block or (64, 128, 256):
         onset(block, args)
 

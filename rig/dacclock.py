@@ -25,7 +25,7 @@ SETTLE_BUCKETS = 5
 JUMP_NS = 1_000_000  # punctual callbacks this much later: if it lasts, a gap in the sound
 LATE_BUCKETS = 2
 LEAD_STEP_NS = 300_000  # of the running median, divided by the buckets so far
-LEAD_STEP_MIN_NS = 1_000
+LEAD_STEP_MIN_NS = 2_000
 SPREAD_GAIN = 0.02
 
 

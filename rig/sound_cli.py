@@ -170,17 +170,20 @@ def typed_level(ask: Callable[[str], str] = input) -> ReadLevel:
     return read
 
 
-def microphone_level(name: str, full_scale_db: float, rate_hz: int, seconds: float = 1.0) -> ReadLevel:
+def microphone_level(
+    name: str, full_scale_db: float, rate_hz: int, seconds: float = 1.0, skipped_s: float = 1.0
+) -> ReadLevel:
     """Readings from an input device: the tone's own amplitude, found by projection, so that noise counts little.
 
     ``full_scale_db``: the dB SPL at which a sine fills the input, from the microphone's data sheet or a calibrator.
+    ``skipped_s``: what is recorded first and not used, for the tone to have begun.
     """
     audio = portaudio()
     inputs = [{**d, "max_output_channels": d["max_input_channels"]} for d in audio.query_devices()]
     index = find_device(name, inputs, 1)
 
     def read(hz: float) -> float:
-        count = round((seconds + 1) * rate_hz)
+        count = round((seconds + skipped_s) * rate_hz)
         taken = audio.rec(count, samplerate=rate_hz, channels=1, device=index, dtype="float32", blocking=True)
         return full_scale_db + tone_dbfs(taken[-round(seconds * rate_hz) :, 0], hz, rate_hz)
 
@@ -249,7 +252,7 @@ def run(args: argparse.Namespace) -> int:
     sounds = {f"{hz:g} Hz": make(_short_tone(hz, args.dbfs), settings.rate_hz) for hz in args.tone_hz}
     sounds["noise"] = make(_short_noise(args.dbfs, settings.rate_hz, levels), settings.rate_hz)
     rows = sound_test(sounds, settings, args.repeats)
-    print(json.dumps([asdict(row) for row in rows]) if args.json else _table(rows))
+    print(json.dumps([asdict(row) for row in rows]) if args.json else table(rows))
     return 0
 
 
@@ -273,7 +276,8 @@ def _short_noise(dbfs: float, rate_hz: int, levels: LevelCalibration | None) -> 
     return Noise(low_hz=low_hz, high_hz=min(high_hz, 0.49 * rate_hz), length_ms=100, level_dbfs=dbfs)
 
 
-def _table(rows: Sequence[SoundTest]) -> str:
+def table(rows: Sequence[SoundTest]) -> str:
+    """For people."""
     head = "sound        by    play: median  worst ms   to a time: median  worst µs   bound µs  underruns"
     lines = [
         f"{r.sound:<12} {r.method:<5} {r.play_median_ms:13.2f} {r.play_worst_ms:9.2f} "

@@ -31,6 +31,16 @@ NEEDED = ("pulseaudio", "parec", "pactl")
 # A recorder that asks for 1 ms makes the sink render 1 ms at a time, so that what is recorded
 # arrives that long before it would be converted, and no later than the scheduler allows.
 RENDER_MS = 1
+PAREC = (
+    "parec",
+    "--device=rig.monitor",
+    "--raw",
+    "--format=float32le",
+    f"--rate={RATE_HZ}",
+    f"--channels={CHANNELS}",
+    f"--latency-msec={RENDER_MS}",
+    "--process-time-msec=1",
+)
 _ASOUNDRC = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
 
 
@@ -50,6 +60,7 @@ class NullSink:
         """Nothing is started yet."""
         self.home = Path(tempfile.mkdtemp(prefix="nullsink-"))
         self._daemon: subprocess.Popen[bytes] | None = None
+        self._listener: subprocess.Popen[bytes] | None = None
         self._before: dict[str, str | None] = {}
         run = self.home / "run"
         (run / "pulse").mkdir(parents=True, mode=0o700)
@@ -103,9 +114,17 @@ class NullSink:
             stderr=subprocess.DEVNULL,
         )
         _wait(self._socket.exists, "the PulseAudio daemon did not open its socket")
+        # Someone who always listens keeps the sink awake: asleep, it takes two seconds to start.
+        self._listener = subprocess.Popen(
+            PAREC, env={**os.environ, **self.env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
 
     def kill(self, sig: int = signal.SIGKILL) -> None:
         """End the daemon, like a device that is unplugged."""
+        if self._listener is not None:
+            self._listener.kill()
+            self._listener.wait(10)
+            self._listener = None
         if self._daemon is not None:
             self._daemon.send_signal(sig)
             self._daemon.wait(10)
@@ -187,17 +206,7 @@ def _wait(ready: object, fault: str) -> None:
 
 
 def _record(raw_path: str, stamps_path: str) -> None:
-    command = [
-        "parec",
-        "--device=rig.monitor",
-        "--raw",
-        "--format=float32le",
-        f"--rate={RATE_HZ}",
-        f"--channels={CHANNELS}",
-        f"--latency-msec={RENDER_MS}",
-        "--process-time-msec=1",
-    ]
-    parec = subprocess.Popen(command, stdout=subprocess.PIPE)
+    parec = subprocess.Popen(PAREC, stdout=subprocess.PIPE)
     signal.signal(signal.SIGTERM, lambda *_: parec.terminate())
     assert parec.stdout is not None
     source, total = parec.stdout.fileno(), 0

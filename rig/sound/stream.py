@@ -20,7 +20,7 @@ from rig.mixer import Heard, Mixer, Samples
 from rig.sound_events import SoundSettings, find_device
 
 ATTEMPTS = 2  # a sound server may stall a stream at its start
-SETTLE_TIMEOUT_S = 3.0
+SETTLE_TIMEOUT_S = 5.0  # a sleeping sound server takes two seconds to wake
 SILENT_CALLBACK_NS = 500_000_000  # no callback for so long: the device is lost
 WARM_UP_UNDERRUNS = 3  # more than this before the first sound: the buffer is too small
 REALTIME_PRIORITY = 40
