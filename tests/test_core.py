@@ -7,9 +7,10 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from bodies import RING, Foretold, Heard, Late, Reference, Told, difference, run_host, run_reference
+from bodies import Heard, Reference, Told, difference, run_host, run_reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from late import RING, Foretold, Late
 from reference import Event
 from scenarios import Maker, Scenario
 

@@ -118,6 +118,8 @@ static void step_at(host_t *h, uint32_t t_us)
 uint8_t host_run(host_t *h, uint32_t until_us, uint8_t stop_on_news)
 {
     core_t *c = &h->core;
+    if (outputs_changed(h)) /* by a command since the last run */
+        return HOST_OUTPUT;
     for (;;) {
         uint32_t t_us = core_next(c, h->now_us);
         int edge = 0, input = 0;
