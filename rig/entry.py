@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,11 @@ class TrialRow:
     presses: int = 0
     ended: str = ""
     info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> bool:
+        """Whether the measures count it: a cue was heard and the answer is known."""
+        return self.cue_us is not None and self.outcome is not None and not self.catch
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,7 @@ class Found:
 
     ``pushes`` is (cued trials, samples) in µm as int16, 100 samples a second from movement onset; ``pushes_lit`` says
     which of them were made with light. ``trials`` holds one list a column, one element a trial that counts
-    (:func:`cue_trials`); times in it are s after the cue.
+    (:attr:`TrialRow.counts`); times in it are s after the cue.
     """
 
     measures: dict[str, dict[str, float | int | None]]
@@ -226,14 +231,9 @@ def _text(value: Any) -> str | None:
 # --- measures ---------------------------------------------------------------------------------------------------------
 
 
-def cue_trials(trials: Sequence[TrialRow]) -> list[TrialRow]:
-    """The trials that measures count: a cue was heard and the answer is known."""
-    return [t for t in trials if t.cue_us is not None and t.outcome is not None and not t.catch]
-
-
 def measure(session: SessionBytes, trials: Sequence[TrialRow]) -> Found:
     """Movements, measures and pushes of a session. Raises RecordError where there is nothing to measure."""
-    counted = cue_trials(trials)
+    counted = [trial for trial in trials if trial.counts]
     if not counted:
         raise RecordError("no trial with a cue and an outcome")
     return _as_found(measured_trials(counted, *session.lever_mm()))
@@ -290,8 +290,3 @@ def _number(value: Any) -> Any:
 def pushes_mm(pushes: bytes, samples: int) -> NDArray[np.float64]:
     """Stored pushes as (pushes, samples) mm."""
     return np.frombuffer(pushes, "<i2").reshape(-1, samples) / MICRONS
-
-
-def plain_entry(entry: Entry) -> dict[str, Any]:
-    """An entry as plain data."""
-    return asdict(entry)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,6 +59,14 @@ class Archive:
                 except IntegrityError:  # another rig brought the same session, or the same animal, at the same moment
                     continue
         raise RecordError(f"{entry.session.session}: the archive kept changing under our hands; run `rig archive sync`")
+
+    def replace(self, entries: Sequence[tuple[Entry, str]]) -> None:
+        """Keep these sessions as they are told now, whatever stood there: (entry, folder) each, all or none."""
+        if not entries:
+            return
+        with _told(self), self._writing() as db:
+            _remove(db, [entry.session.uid for entry, _ in entries])
+            _insert(db, entries)
 
     def forget(self, uids: Sequence[str]) -> None:
         """Take sessions out, for a journal that is gone. The journal itself is nothing to us."""
@@ -113,7 +120,7 @@ class Archive:
 
     def _rows(self, asked: Any) -> list[Row]:
         with _told(self), self._engine.connect() as db:
-            return list(db.execute(asked).mappings())
+            return [dict(row) for row in db.execute(asked).mappings()]
 
 
 # --- one session, in one transaction ----------------------------------------------------------------------------------
@@ -131,15 +138,22 @@ def _put(db: Connection, entry: Entry, folder: str) -> str:
         ):
             return "known"
         _remove(db, [uid])
-    subject = entry.session.subject
-    if db.execute(select(tables.subjects.c.subject).where(tables.subjects.c.subject == subject)).first() is None:
-        db.execute(insert(tables.subjects).values(subject=subject))
-    db.execute(insert(tables.sessions).values(**vars(entry.session), folder=folder, why=entry.why))
-    if entry.trials:
-        db.execute(insert(tables.trials), [{"uid": uid, **vars(trial)} for trial in entry.trials])
-    if entry.found is not None:
-        db.execute(insert(tables.found).values(uid=uid, **asdict(entry.found)))
+    _insert(db, [(entry, folder)])
     return "new" if held is None else "grown"
+
+
+def _insert(db: Connection, entries: Sequence[tuple[Entry, str]]) -> None:
+    animals = {entry.session.subject for entry, _ in entries}
+    there = db.execute(select(tables.subjects.c.subject).where(tables.subjects.c.subject.in_(animals))).scalars()
+    rows: dict[Any, list[dict[str, Any]]] = {
+        tables.subjects: [{"subject": name} for name in sorted(animals - set(there))],
+        tables.sessions: [{**vars(entry.session), "folder": folder, "why": entry.why} for entry, folder in entries],
+        tables.trials: [{"uid": entry.session.uid, **vars(trial)} for entry, _ in entries for trial in entry.trials],
+        tables.found: [{"uid": entry.session.uid, **vars(entry.found)} for entry, _ in entries if entry.found],
+    }
+    for table, values in rows.items():
+        if values:
+            db.execute(insert(table), values)
 
 
 def _remove(db: Connection, uids: Sequence[str]) -> None:
