@@ -7,7 +7,6 @@ whoever launches says what it sees, and when "now" is.
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from rig.animals import Animal
 from rig.board import Board, Hello
 from rig.config import Config
 from rig.configfile import beside
+from rig.course import trial_chance
 from rig.events import Kind
 from rig.journal import JournalWriter
 from rig.protocol import Protocol, load_protocol
@@ -145,7 +145,7 @@ def _journal(intent: Intent, folder: Path) -> JournalWriter:
 
 def _try_first_trial(intent: Intent, bench: RigBench, limits: Limits) -> None:
     """A protocol that cannot run is refused before anything is written or armed."""
-    compile_trial(intent.experiment.trial(intent.values, Past(), random.Random(intent.seed)), bench, limits)
+    compile_trial(intent.experiment.trial(intent.values, Past(), trial_chance(intent.seed, 1)), bench, limits)
 
 
 def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any]) -> dict[str, Any]:

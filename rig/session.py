@@ -6,7 +6,6 @@ table compiles it, the board gets it. Nothing here waits for a listener, a plot 
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
@@ -15,8 +14,11 @@ import msgspec
 
 from rig import events, wire
 from rig.board import Board
-from rig.errors import BoardError
+from rig.course import Course, trial_chance
+from rig.errors import BoardError, ConfigError
 from rig.events import Kind
+from rig.light import EVENTS as LIGHT_EVENTS
+from rig.light import LightGuard
 from rig.protocol import Protocol as Experiment
 from rig.table import Bench, Limits, Table, compile_trial
 from rig.task import Drop, Past, Result, Trial, Values
@@ -26,7 +28,12 @@ ACK_EVENTS = 32  # acknowledge at once after so many, else with the next ping
 FINISH_NS = 3_000_000_000
 CLOCK_NOTE_NS = 1_000_000_000
 _EVENT = int(Kind.EVENT)
+_TRIAL_BEGIN = wire.BY_NAME["trial_begin"].number
 _VALVE = 1 << wire.OUTPUTS.index("valve")
+
+
+def _nothing(board_us: int, body: tuple[int, ...]) -> None:
+    """Somebody else has seen to it."""
 
 
 class Recorder(Protocol):
@@ -69,6 +76,7 @@ class Summary:
     events: int = 0
     lost_events: int = 0
     water_ul: float = 0.0
+    uncounted_openings: int = 0  # of the valve, outside its calibration: how much they gave is not known
     gap_us_max: int = 0
     minutes: float = 0.0
     ended: str = ""
@@ -76,6 +84,8 @@ class Summary:
     resends: int = 0
     damaged_frames: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
+    stage: str = ""
+    light: dict[str, Any] | None = None
 
     def plain(self) -> dict[str, Any]:
         """As JSON can hold it."""
@@ -96,6 +106,8 @@ class Session:
 
     Args:
         setup: commands that configure the board, ceilings first (see :func:`rig.setup.board_setup`).
+        course: what each trial is given; nothing said: the values, the same for all.
+        light: watches the laser's read-back, where there is one.
         look: called now and then with the session, for a live view; it must return at once.
     """
 
@@ -111,6 +123,8 @@ class Session:
         setup: list[tuple[str, dict[str, int]]],
         seed: int,
         rules: Rules,
+        course: Course | None = None,
+        light: LightGuard | None = None,
         publisher: Publisher | None = None,
         look: Callable[[Session], None] | None = None,
     ) -> None:
@@ -118,6 +132,8 @@ class Session:
         self.experiment, self.values, self.bench, self.limits = experiment, values, bench, limits
         self.attend: Callable[[Session], None] | None = None  # for what a body has to note of itself
         self.rules = rules
+        self.course = course or Course(experiment.params, values)
+        self.light = light
         self.summary = Summary()
         self.past = Past()
         self.outcome: str | None = None
@@ -126,8 +142,10 @@ class Session:
         self.last_lever: bytes | None = None
         self.finished = False
         self._setup = setup
-        self._rng = random.Random(seed)
+        self._seed = seed
+        self._number = 0  # of the trial made last
         self._staged: Staged | None = None
+        self._left_behind: Staged | None = None  # made, sent and then replaced; it may have begun before
         self._running: Staged | None = None
         self._asked_to_stop = ""
         self._interrupted = ""
@@ -148,6 +166,9 @@ class Session:
                 "applied": self._on_applied,
             }.items()
         }
+        self._light_events = {wire.BY_NAME[name].number for name in LIGHT_EVENTS} if light else set()
+        for number in self._light_events - set(self._handlers):
+            self._handlers[number] = _nothing
         self._lever = wire.BY_NAME["lever"].number
 
     # --- the whole of it ---------------------------------------------------------------------------------------------
@@ -203,6 +224,9 @@ class Session:
                 self._handle(number, payload)
             elif number == self._lever:
                 self.last_lever = payload
+        if self.light:  # the newest event, whatever it is, says how late it is
+            self.light.passed(self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payloads[-1])[2]))
+            self._act_on_light(self.light)
         if host_ns >= self._clock_due_ns:
             self._note_clock(host_ns)
         self._commit(host_ns)
@@ -235,7 +259,19 @@ class Session:
     def _handle(self, number: int, payload: bytes) -> None:
         self.board_us = self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payload)[2])
         body = wire.BY_NUMBER[number].body.unpack_from(payload, wire.EVENT_HEADER.size)
+        if self.light and number in self._light_events:
+            begins = self._begun(body[0]) if number == _TRIAL_BEGIN else None
+            self.light.event(number, self.board_us, body, begins.table.generators if begins else ())
+            self._act_on_light(self.light)
         self._handlers[number](self.board_us, body)
+
+    def _act_on_light(self, light: LightGuard) -> None:
+        for fields in light.notes():
+            self.note(**fields)
+            if fields.get("ends_light"):
+                self._stage_again()
+        if light.stuck:
+            self.stop(light.stuck)
 
     def _command(self, name: str, values: dict[str, int]) -> None:
         payload = self.board.send(name, values)
@@ -249,27 +285,49 @@ class Session:
             return
         if self.rules.trials is not None and self._made >= self.rules.trials:
             return
-        trial = self.experiment.trial(self.values, self.past, self._rng)
+        number = self._number + 1
+        step = self.course.step(number, self.past)
+        for move in step.moves:
+            self.note("stage", **asdict(move))
+        trial = self.experiment.trial(step.values, self.past, trial_chance(self._seed, number))
         table = compile_trial(trial, self.bench, self.limits)
-        self._made += 1
-        self._staged = Staged(self._made, trial, table)
+        self._made, self._number = self._made + 1, number
+        self._staged = Staged(number, trial, table)
         names = {"states": table.state_names, "rules": table.rule_names, "generators": table.generator_names}
         self.note(
             "trial",
-            trial=self._made,
+            trial=number,
             table=table.digest(),
+            given=step.given,
+            stage=step.stage,
             info=trial.info,
             outcomes=table.outcomes,
             past=self.past.n,
             last=self.past.results[-1].outcome if self.past.n else None,
             **names,
         )
-        for name, values in table.commands(self._made):
+        for name, values in table.commands(number):
             self._command(name, values)
 
+    def _stage_again(self) -> None:
+        """Replace the trial to come, if there is one. It gets its own number: the old one may just be beginning."""
+        if self._staged is not None:
+            self._left_behind, self._staged = self._staged, None
+            self._made -= 1
+            self._stage()
+
+    def _begun(self, number: int) -> Staged | None:
+        """The trial of this number, among those that the board has."""
+        return next((one for one in (self._staged, self._left_behind) if one and one.number == number), None)
+
     def _on_trial_begin(self, board_us: int, body: tuple[int, ...]) -> None:
-        _, gap_us = body
-        self._running, self._staged = self._staged, None
+        number, gap_us = body
+        self._running = self._begun(number)
+        if self._running is self._left_behind:
+            self._made += 1
+        else:
+            self._staged = None
+        self._left_behind = None
         self.outcome = None
         self.summary.gap_us_max = max(self.summary.gap_us_max, gap_us)
         if self._began_us is None:
@@ -325,8 +383,14 @@ class Session:
         if open_now and self._valve_since_us is None:
             self._valve_since_us = board_us
         elif not open_now and self._valve_since_us is not None:
-            self.summary.water_ul += self._water_ul(board_us - self._valve_since_us)
+            self._count_water(board_us - self._valve_since_us)
             self._valve_since_us = None
+
+    def _count_water(self, open_us: int) -> None:
+        try:
+            self.summary.water_ul += self._water_ul(open_us)
+        except ConfigError:  # cut short, or a flush: outside of what was weighed, nobody knows
+            self.summary.uncounted_openings += 1
 
     def _water_ul(self, open_us: int) -> float:
         """What an opening gave: the drop asked for where it lasted as long as that, else by the calibration."""
@@ -365,6 +429,11 @@ class Session:
             self.stop("water", at_once=False)
 
     @property
+    def running(self) -> Staged | None:
+        """The trial that is under way."""
+        return self._running
+
+    @property
     def minutes(self) -> float:
         """Board time since the first trial began."""
         return 0.0 if self._began_us is None else (self.board_us - self._began_us) / 60e6
@@ -385,6 +454,11 @@ class Session:
             board.acknowledge()
         except BoardError as error:
             self._asked_to_stop = self._asked_to_stop or str(error)
+        if self.light:
+            summary.light = self.light.finish().plain()
+            for fields in self.light.notes():
+                self.note(**fields)
+        summary.stage = self.course.stage
         summary.ended = self._asked_to_stop or "error"
         summary.minutes = round(self.minutes, 3)
         summary.clock_error_us = round(board.clock.error_us(), 1) if board.clock.samples else 0.0

@@ -8,26 +8,20 @@ counts: between two of them nothing can have crossed a threshold, for that would
 from __future__ import annotations
 
 import hashlib
-import random
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from rig import events, wire
 from rig.clock import Unwrapper
-from rig.config import from_plain
-from rig.errors import BoardError, RigError
+from rig.errors import BoardError
 from rig.events import Kind
 from rig.journal import Record
 from rig.machine import Machine
-from rig.protocol import load_source
-from rig.setup import RigBench, limits_of
-from rig.table import compile_trial
-from rig.task import Past, Result
+from rig.remake import remake
 
 _NUMBER = {name: message.number for name, message in wire.BY_NAME.items()}
 _LEVER, _RULE, _INPUT, _ZEROED = (_NUMBER[name] for name in ("lever", "rule", "input", "zeroed"))
@@ -82,7 +76,7 @@ def verify(entries: Sequence[Record], damage: Sequence[str] = ()) -> Report:
         report.remarks.append("the session was interrupted: it has no summary")
     if told and not report.faults:
         _re_execute(entries, told, report)
-        _re_make(entries, told, manifest, report)
+        report.faults += remake(entries, manifest)
     return report
 
 
@@ -311,63 +305,3 @@ def _words(payload: bytes) -> str:
     found = wire.decode(payload)
     fields = " ".join(f"{key}={value}" for key, value in found.fields.items())
     return f"{found.name} at {found.board_us} us ({fields})"
-
-
-# --- the protocol -----------------------------------------------------------------------------------------------------
-
-
-def _re_make(entries: Sequence[Record], told: Sequence[_Told], manifest: dict[str, Any], report: Report) -> None:
-    """Does the protocol in the record, from its seed and the outcomes, make the tables that the board was given?"""
-    try:
-        experiment = load_source(manifest["protocol"]["source"], Path(manifest["protocol"]["file"]))
-        values = experiment.params.values_with(manifest["params"])
-        config = from_plain(manifest["config"], "the record's config")
-        bench, limits = RigBench.of(config), limits_of(config, manifest["board"])
-        rng = random.Random(manifest["seed"])
-        given = _tables([wire.decode(e.payload) for e in entries if e.kind == Kind.COMMAND])
-        notes = list(_trial_notes(entries))
-        outcomes = _outcomes(told, {found["trial"]: found["outcomes"] for found in notes})
-        for found in notes:
-            number, n = found["trial"], found["past"]
-            results = [Result(one["trial"], outcomes.get(one["trial"]), one["info"]) for one in notes[:n]]
-            if results:
-                results[-1] = results[-1]._replace(outcome=found["last"])
-            table = compile_trial(experiment.trial(values, Past(results), rng), bench, limits)
-            if table.commands(number) != given.get(number):
-                report.faults.append(f"trial {number}: the table on the board is not the one the protocol makes")
-                return
-    except (KeyError, TypeError, ValueError, RigError) as error:
-        report.faults.append(f"the protocol in the record cannot be made again: {error}")
-
-
-def _trial_notes(entries: Sequence[Record]) -> Iterator[dict[str, Any]]:
-    for entry in entries:
-        if entry.kind == Kind.NOTE:
-            found = events.read_json(entry.payload)
-            if found.get("note") == "trial":
-                yield found
-
-
-def _outcomes(told: Sequence[_Told], named: dict[int, list[str | None]]) -> dict[int, str | None]:
-    """How each trial went, from the states it entered."""
-    found: dict[int, str | None] = {}
-    trial = 0
-    for one in told:
-        if one.payload[0] == _NUMBER["trial_begin"]:
-            trial = wire.BY_NAME["trial_begin"].body.unpack_from(one.payload, 9)[0]
-            found[trial] = None
-        elif one.payload[0] == _NUMBER["state"] and trial in named:
-            found[trial] = named[trial][one.payload[9]] or found[trial]
-    return found
-
-
-def _tables(commands: Sequence[wire.Decoded]) -> dict[int, list[tuple[str, dict[str, Any]]]]:
-    """What each trial's table was built from, as the commands say."""
-    tables: dict[int, list[tuple[str, dict[str, Any]]]] = {}
-    rows: list[tuple[str, dict[str, Any]]] = []
-    for command in commands:
-        if command.name == "table_begin":
-            rows = tables.setdefault(int(command.fields["trial"]), [])  # type: ignore[arg-type]
-        if command.name.startswith("table_"):
-            rows.append((command.name, dict(command.fields)))
-    return tables
