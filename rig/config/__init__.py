@@ -112,6 +112,13 @@ class Laser(Section, frozen=True, kw_only=True):
         Meta(description="Measured powers, levels rising; `rig calibrate laser`."),
     ] = None
     max_mw: Annotated[Positive, Meta(description="No protocol may ask for more.")] = 25.0
+    proof: Annotated[
+        Literal["read_back", "none"],
+        Meta(description="read_back: light only where laser_back is wired; none: light without proof."),
+    ] = "read_back"
+    on_mismatch: Annotated[
+        Literal["end_light", "go_on"], Meta(description="What follows light that is not seen as commanded.")
+    ] = "end_light"
     warn_after_days: Annotated[Days, Meta(description="An older calibration is told.")] = 30
     refuse_after_days: Annotated[Days, Meta(description="An older calibration is refused.")] = 90
 
@@ -234,6 +241,9 @@ class Config(Section, frozen=True, kw_only=True):
     port: Annotated[Words, Meta(description="Serial port (`rig ports`), or auto for the only one there is.")] = "auto"
     data: Annotated[Words, Meta(description="Folder of the records.")] = "data"
     plan: Annotated[Words | None, Meta(description="File of the light plan, or none.", examples=["plan.yaml"])] = None
+    training: Annotated[
+        Words | None, Meta(description="File of the training curriculum, or none.", examples=["training.yaml"])
+    ] = None
     archive: Annotated[
         Words | None, Meta(description="auto: SQLite in the data folder; none; or a database's URL, without password.")
     ] = "auto"
