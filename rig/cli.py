@@ -13,6 +13,7 @@ from rig.errors import RigError
 
 COMMANDS = {
     "run": "run a session",
+    "simulate": "rehearse a whole study: mice that learn, day by day",
     "show": "show a session: how it went, trial by trial",
     "events": "print a session's events as CSV or JSON lines",
     "verify": "check that a record is whole and re-execute every decision",

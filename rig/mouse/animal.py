@@ -33,7 +33,7 @@ class Course:
 
     def at(self, skill: float, place: float, today: float) -> float:
         """The value for an animal ``place`` SDs from the mean, on a day ``today`` SDs from its own."""
-        way = skill**self.pace
+        way = math.pow(skill, self.pace)
         mean = self.novice + (self.expert - self.novice) * way
         return mean + place * (self.novice_sd + (self.expert_sd - self.novice_sd) * way) + today * self.daily_sd
 
