@@ -12,10 +12,10 @@ from rig import task, wire
 from rig.animals import Animal, make_animal
 from rig.calibration import Calibrations
 from rig.config import Config
-from rig.errors import BoardError, ConfigError
+from rig.errors import BoardError, ConfigError, did_you_mean
 from rig.firmata import FirmataLink
 from rig.link import Link, SerialLink, ports
-from rig.sim import SimLink, SimSettings
+from rig.sim import FAULTS, SimLink, SimSettings
 from rig.table import Limits
 
 
@@ -86,9 +86,17 @@ def _mask(config: Config, *, all_wired: bool) -> int:
 
 
 def open_link(
-    config: Config, *, animal: str | Animal | None = None, pace: float | None = None, seed: int | None = None
+    config: Config,
+    *,
+    animal: str | Animal | None = None,
+    pace: float | None = None,
+    seed: int | None = None,
+    fault: str = "",
 ) -> Link:
-    """The link to this rig's body. ``animal`` (words, or an object), ``pace`` and ``seed`` are the simulator's."""
+    """The link to this rig's body. All but ``config`` is the simulator's; ``animal`` is words, or an object.
+
+    ``fault``: what breaks, and after how many seconds: ``laser_dead``, ``laser_stuck@60``.
+    """
     if config.body == "simulator":
         simulator = config.simulator
         seed = simulator.seed if seed is None else seed
@@ -100,6 +108,7 @@ def open_link(
             drift_ppm=simulator.drift_ppm,
             sound_latency_us=round(1000 * simulator.sound_latency_ms),
             frame_hz=simulator.frame_hz,
+            **_fault(fault),
         )
         counts_per_mm = sign / config.lever.mm_per_count
         if animal is None or isinstance(animal, str):
@@ -110,6 +119,16 @@ def open_link(
     if config.body == "firmata":
         return FirmataLink.of(config, _port(config))
     raise ConfigError(f"config.yaml: body: {config.body} cannot be opened here; expected simulator, serial or firmata")
+
+
+def _fault(text: str) -> dict[str, Any]:
+    name, _, after_s = text.partition("@")
+    if name and name not in FAULTS:
+        raise ConfigError(f"--fault {name}: expected {', '.join(FAULTS)}{did_you_mean(name, FAULTS)}")
+    try:
+        return {"fault": name, "fault_after_us": round(1e6 * float(after_s or 0))}
+    except ValueError:
+        raise ConfigError(f"--fault {text}: expected seconds after @, such as {name}@60") from None
 
 
 def _port(config: Config) -> str:

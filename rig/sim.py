@@ -24,13 +24,17 @@ HORIZON_US = 1_000_000
 _VALVE = 1 << wire.OUTPUTS.index("valve")
 _LASER = 1 << wire.OUTPUTS.index("laser")
 _LICK, _FRAME, _BACK, _CLOSED = (1 << wire.INPUTS.index(name) for name in ("lick", "frame", "laser_back", "interlock"))
+FAULTS = ("laser_dead", "laser_stuck", "read_back_unplugged")
 LICK_US = 50_000
 FRAME_US = 5_000
 
 
 @dataclass(frozen=True)
 class SimSettings:
-    """What is simulated. ``pace``: virtual seconds a wall second, or None for as fast as it goes."""
+    """What is simulated. ``pace``: virtual seconds a wall second, or None for as fast as it goes.
+
+    ``fault``: one of FAULTS, or nothing; it begins ``fault_after_us`` after the board was switched on.
+    """
 
     seed: int = 0
     pace: float | None = None
@@ -40,6 +44,8 @@ class SimSettings:
     laser_latency_us: int = 20
     frame_hz: float | None = 30.0
     boot: int = 1
+    fault: str = ""
+    fault_after_us: int = 0
 
 
 class World:
@@ -53,6 +59,9 @@ class World:
         self._pending: list[tuple[int, int, bool]] = []  # (time, input bit, level) to come
         self._level = _CLOSED
         self._frame = 0
+        self._fault_us = START_US + settings.fault_after_us
+        if settings.fault in ("laser_stuck", "read_back_unplugged"):
+            self.will(self._fault_us + 1, _BACK, settings.fault == "laser_stuck")
 
     def edges(self, start_us: int, end_us: int) -> tuple[NDArray[np.uint32], NDArray[np.int8]]:
         """Lever edges ahead, as the core takes them."""
@@ -113,16 +122,25 @@ class World:
         self._outputs = outputs
         again = False
         if changed & _LASER:
-            back_us = t_us + self._settings.laser_latency_us
-            self._pending.append((back_us, _BACK, bool(outputs & _LASER)))
-            self.animal.feels_light(t_us, bool(outputs & _LASER))
-            again = True
+            again = self._laser(t_us, bool(outputs & _LASER))
         if changed & outputs & _VALVE:
             again |= self.animal.tastes(t_us)
         if tone_hz != self._tone_hz:
             self._tone_hz = tone_hz
             if tone_hz:
                 again |= self.animal.hears(t_us + self._settings.sound_latency_us, tone_hz)
+        return again
+
+
+    def _laser(self, t_us: int, on: bool) -> bool:
+        """The laser was switched: the animal feels it and the read-back follows, where nothing is broken."""
+        back_us = t_us + self._settings.laser_latency_us
+        fault = self._settings.fault if back_us > self._fault_us else ""
+        shines = fault == "laser_stuck" or (on and fault != "laser_dead")
+        again = self.animal.feels_light(t_us, shines)
+        if fault != "laser_stuck" and not (fault and on):
+            self.will(back_us, _BACK, on)
+            again = True
         return again
 
 
