@@ -98,7 +98,7 @@ class World:
             return np.empty(0, np.int64), np.empty(0, bool)
         period_us = 1e6 / self._settings.frame_hz
         first, last = int((start_us - START_US) / period_us), int((end_us - START_US) / period_us)
-        rise_us = START_US + np.rint(np.arange(max(first, 1), last + 1) * period_us).astype(np.int64)
+        rise_us = START_US + np.rint(np.arange(max(first, 1), last + 2) * period_us).astype(np.int64)
         t_us = np.stack([rise_us, rise_us + FRAME_US], axis=1).ravel()
         ahead = (t_us > start_us) & (t_us <= end_us)
         return t_us[ahead], np.resize([True, False], len(t_us))[ahead]
