@@ -2,7 +2,8 @@
 
 Floor 0: arrays in, arrays out; no files, no clock, no randomness. Positions are millimetres,
 positive in the direction of a push (the rig's polarity is applied before); speeds are mm/s; times
-are seconds.
+are seconds. scipy, which takes a second to come, is imported where it is used: a figure drawn from the archive's
+measures does without it.
 
 Sources, named by their letters below and in the files that build on this one:
 [AP] petersaj/AP_scripts_komiyamalab, [CR] CRen2333/InhibitoryNeuron_LeverPress,
@@ -16,7 +17,6 @@ from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft, signal
 
 from rig.errors import RecordError
 
@@ -127,6 +127,8 @@ def to_1khz(lever_mm: ArrayLike, lever_hz: float) -> Floats:
         raise RecordError(f"lever sample {int(bad.argmax())} is not a number: fill or cut the gap")
     if lever_hz == SAMPLE_HZ or trace.size == 0:
         return trace
+    from scipy import signal  # noqa: PLC0415 (see the top)
+
     ratio = Fraction(SAMPLE_HZ / lever_hz).limit_denominator(LONGEST_FACTOR)
     resampled = signal.resample_poly(trace, ratio.numerator, ratio.denominator, padtype="line")
     return np.asarray(resampled, dtype=np.float64)
@@ -153,6 +155,8 @@ def held_at_1khz(edge_s: ArrayLike, edge_mm: ArrayLike, start_s: float, stop_s: 
 
 def lowpass_mm(trace_mm: Floats, cutoff_hz: float = 5.0) -> Floats:
     """Step 2: 4th-order Butterworth run both ways: nothing is delayed, but onsets are smeared."""
+    from scipy import signal  # noqa: PLC0415
+
     numerator, denominator = signal.butter(4, cutoff_hz, "low", fs=SAMPLE_HZ)
     return np.asarray(signal.filtfilt(numerator, denominator, trace_mm), dtype=np.float64)
 
@@ -173,6 +177,8 @@ def envelope_mm_per_s(speed: Floats) -> Floats:
     The circle is kept to: a lever that ends elsewhere than it began casts a long tail round it, and
     with zeros after the end instead, movements far inside come out differently.
     """
+    from scipy import fft  # noqa: PLC0415
+
     spectrum = fft.rfft(speed)
     # A quarter period later is all a Hilbert transform is. The mean and the highest frequency, which have
     # no such place, become imaginary and so are dropped by the inverse.

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
-from rig.errors import RigError
 from rig.curves.movement import Flags, Floats
+from rig.errors import RigError
 
 NAN = float("nan")
 
@@ -150,6 +149,8 @@ def paired(off: Floats, on: Floats) -> Paired:
     # A spread that is only rounding would make any difference infinitely significant.
     if n < 2 or sd <= ROUNDING * float(np.abs([off, on]).max()):
         return Paired(n, mean, *(NAN,) * 7)
+    from scipy import stats  # noqa: PLC0415 (it takes a second to come, and a group's mean does without it)
+
     sem = sd / float(np.sqrt(n))
     reach = float(stats.t.ppf(0.975, n - 1)) * sem
     return Paired(
