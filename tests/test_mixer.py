@@ -123,7 +123,9 @@ def test_no_more_sounds_than_voices_and_voices_come_back() -> None:
     assert all(mixer.arm(token, 0, 0) for token in range(1, VOICES + 1))
     assert not mixer.arm(99, 0, 0)
     run(mixer, 1)
-    assert mixer.arm(100, 0, 0)
+    assert all(mixer.arm(token, 0, 0) for token in range(100, 100 + VOICES))
+    assert all(mixer.cancel(token) for token in range(100, 100 + VOICES))
+    assert mixer.arm(200, 0, 0), "a cancelled sound's voice is free at once"
 
 
 def test_a_sound_of_another_shape_is_refused() -> None:

@@ -50,6 +50,14 @@ def test_an_edge_of_no_sound_is_a_fault() -> None:
     assert truth.settle(1001 * MS + WAIT_NS + SETTLE_NS) == [SyncStray(1000 * MS, 777)]
 
 
+def test_an_edge_too_far_from_the_sound_is_not_its_own() -> None:
+    truth = OnsetTruth(WAIT_NS)
+    truth.started(1, "cue", 1000 * MS, 3 * MS)
+    truth.edge(777, 1021 * MS, 0)
+    outcomes = truth.settle(2000 * MS)
+    assert [type(outcome) for outcome in outcomes] == [SyncStray, SyncMissed, Onset]
+
+
 def test_without_a_sync_wire_no_edge_is_missed() -> None:
     truth = OnsetTruth()
     truth.started(1, "cue", 1000 * MS, 3 * MS)

@@ -134,7 +134,7 @@ def test_the_reported_onset_is_the_recorded_one(sink: NullSink) -> None:
 
     def script(engine: SoundEngine) -> list[SoundEvent]:
         random, events = np.random.default_rng(1), []
-        for _ in range(20):
+        for _ in range(16):
             engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + int(random.integers(0, 10**7)))
             events += drain(engine, 1, Kind.ENDED)
         return events
@@ -142,7 +142,7 @@ def test_the_reported_onset_is_the_recorded_one(sink: NullSink) -> None:
     events, recording = heard(sink, script)
     started = [e for e in events if e.kind == Kind.STARTED]
     recorded_ns = recording.host_ns(onsets(recording))
-    assert len(recorded_ns) == len(started) == 20
+    assert len(recorded_ns) == len(started) == 16
     off_ns = np.abs(recorded_ns - [e.host_ns for e in started])
     assert np.mean(off_ns <= [e.error_ns for e in started]) >= 0.9
     # The converter is asked for the sample nearest to the time, once its line is followed.
@@ -152,8 +152,8 @@ def test_the_reported_onset_is_the_recorded_one(sink: NullSink) -> None:
     for event in started:
         truth.started(event.token, event.sound, event.host_ns, event.error_ns, event.asked_ns)
     settled = truth.settle(time.monotonic_ns() + 10**9)
-    assert sum(isinstance(o, Onset) for o in settled) == 20
-    assert truth.report()["scheduled_residual_count"] == 20
+    assert sum(isinstance(o, Onset) for o in settled) == 16
+    assert truth.report()["scheduled_residual_count"] == 16
 
 
 def test_a_cancelled_cue_is_silent_and_a_sounded_one_is_on_record(sink: NullSink) -> None:
@@ -162,9 +162,9 @@ def test_a_cancelled_cue_is_silent_and_a_sounded_one_is_on_record(sink: NullSink
     def script(engine: SoundEngine) -> list[SoundEvent]:
         outcome.clear()
         events = []
-        for k in range(8):
+        for k in range(6):
             token = engine.schedule("tick", time.monotonic_ns() + engine.lead_ns)
-            time.sleep(engine.lead_ns / 1e9 * k / 8)
+            time.sleep(engine.lead_ns / 1e9 * k / 6)
             outcome[token] = engine.cancel(token)
             events += drain(engine, 0.12)
         return events

@@ -41,12 +41,12 @@ def sink() -> Iterator[NullSink]:
 @real
 @pytest.mark.usefixtures("sink")
 def test_each_sound_is_played_and_measured() -> None:
-    sounds = {hz: make(Tone(tone_hz=float(hz), length_ms=20, level_dbfs=-20), 48_000) for hz in ("6000", "12000")}
-    rows = sound_test(sounds, SETTINGS, repeats=3)
-    assert [line.split()[0] for line in sound_cli.table(rows).splitlines()] == ["sound", "6000", "12000"]
-    assert [row.sound for row in rows] == ["6000", "12000"]
+    sounds = {hz: make(Tone(tone_hz=float(hz), length_ms=20, level_dbfs=-20), 48_000) for hz in ("6000", "9000")}
+    rows = sound_test(sounds, SETTINGS, repeats=2)
+    assert [line.split()[0] for line in sound_cli.table(rows).splitlines()] == ["sound", "6000", "9000"]
+    assert [row.sound for row in rows] == ["6000", "9000"]
     for row in rows:
-        assert row.count == 6
+        assert row.count == 4
         assert 0 < row.play_median_ms <= row.play_worst_ms
         assert row.scheduled_median_abs_us <= row.scheduled_worst_us
         assert row.error_bound_us > 0
