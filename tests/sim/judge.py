@@ -1,0 +1,37 @@
+"""All checkers on one played case."""
+
+from __future__ import annotations
+
+from sim import books, checkers, safety
+from sim.play import Played
+from sim.records import read
+
+
+def judge(played: Played, *, verify: bool = True) -> list[str]:
+    """What is wrong, as sentences: ``checker: folder: finding``. At most three of each checker and session."""
+    found = [f"acks: {text}" for text in played.acks[:3]]
+    if not played.clean:
+        found.append(f"ends: the day did not end: {played.ends}")
+    for folder in played.folders:
+        session = read(folder, played.truth)
+        checks = {
+            "events": checkers.events(session),
+            "complete": checkers.complete(session, played),
+            "time": checkers.time(session),
+            "samples": checkers.samples(session),
+            "damage": checkers.damage(session),
+        }
+        if session.life is not None:
+            checks |= {
+                "ceilings": safety.ceilings(session),
+                "faults": safety.faults(session),
+                "arming": safety.arming(session),
+                "transitions": safety.transitions(session),
+                "water": books.water(session),
+            }
+        if verify:
+            checks["verify"] = books.verify(folder)
+        for name, texts in checks.items():
+            for _, text in zip(range(3), texts, strict=False):
+                found.append(f"{name}: {folder.name}: {text}")
+    return found
