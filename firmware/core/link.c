@@ -54,7 +54,7 @@ static void take(link_t *l, core_t *c, const uint8_t *payload, uint8_t size, uin
         acknowledge(l, c, wire_get_u32(payload + 1), now_us);
         if (payload[5])
             queue_rewind(&c->queue);
-    } else if (message >= MSG_SET_OUTPUT && message <= MSG_RESTART) {
+    } else if (message >= MSG_SET_OUTPUT && message < MSG_HELLO) { /* an unknown one is answered, too */
         take_command(l, c, payload, size, now_us);
     }
 }

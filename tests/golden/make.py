@@ -300,15 +300,9 @@ def refusals() -> Vector:
 
 def drawn(seed: int) -> Callable[[], Vector]:
     def vector() -> Vector:
-        rng = random.Random(seed)
-        maker = Maker(rng, 50)
-        scenario = maker.scenario(pushes=12, changes=8, talk=5)
-        story = Story(scenario.start_us % (1 << 32), loose=False)
-        story.happenings = [
-            type(h)(h.t_us - scenario.start_us, *list(vars(h).values())[1:]) for h in scenario.happenings
-        ]
+        scenario = Maker(random.Random(seed), 50).scenario(pushes=12, changes=8, talk=5)
         about = f"Drawn by chance (seed {seed}): everything at once."
-        return story.vector(f"drawn_{seed}", about, scenario.end_us - scenario.start_us)
+        return Story.of(scenario).vector(f"drawn_{seed}", about, scenario.end_us - scenario.start_us)
 
     return vector
 

@@ -6,9 +6,10 @@ May not: know what any vector is about (that is make.py).
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 
 from bodies import Command, Edge, Happening, Heard, Input, command
-from scenarios import Table, push
+from scenarios import Scenario, Table, push
 from vector_bodies import run_vector_on_reference
 from vectors import Vector
 
@@ -27,6 +28,14 @@ class Story:
         self.start_us, self.loose = start_us, loose
         self.happenings: list[Happening] = []
         self.t_us = 1000
+
+    @classmethod
+    def of(cls, scenario: Scenario) -> Story:
+        """The story of a random scenario: its commands keep their times."""
+        story = cls(scenario.start_us % (1 << 32), loose=False)
+        for h in scenario.happenings:
+            story.happenings.append(replace(h, t_us=h.t_us - scenario.start_us))
+        return story
 
     def host(self, *commands: Command) -> None:
         """These commands now, a frame's time apart."""
@@ -78,7 +87,7 @@ class Story:
             elif isinstance(h, Command):
                 payload = bytes((h.number, sequence & 255)) + h.fields
                 vector.happenings.append((h.t_us, "rx", wire.frame(payload)))
-                sequence += 1
+                sequence += 0x10 <= h.number < 0x40  # no other number is a command to the link
             else:
                 ping = wire.encode("ping", {"token": i, "next_event": 0})
                 vector.happenings.append((h.t_us, "rx", wire.frame(ping)))
