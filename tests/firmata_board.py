@@ -57,7 +57,7 @@ class FirmataBoard:
 
     def next_us(self) -> int:
         """When the next sample is due."""
-        return (self._sampled_ms + self.interval_ms + 1) * 1000 if self.analog_reports else 1 << 60
+        return (self._sampled_ms + self.interval_ms + 1) * 1000 if self.analog_reports and not self.silent else 1 << 60
 
     def step(self, t_us: int) -> bytes:
         """Inputs and samples until now; what it says to them."""

@@ -1,0 +1,273 @@
+"""The engine on the model of a board, in virtual time: whole sessions, refusals, a lever that is noisy, stuck or torn."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from firmata_board import FirmataBoard
+from firmata_rig import (
+    CONFIG,
+    BoardInRig,
+    ModelEnd,
+    Surroundings,
+    VirtualLink,
+    firmata_config,
+    levels_over,
+    mouse,
+    virtual_link,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rig import launch, wire
+from rig.animals import Nobody
+from rig.board import Board
+from rig.config import Config
+from rig.errors import BoardError, ConfigError
+from rig.firmata.latency import Latency
+from rig.firmata.wiring import Wiring, cautions, wiring_of
+from rig.link import Link
+from rig.record import events_of, manifest_of, read_entries
+from rig.session import Rules, Summary
+from rig.setup import board_setup
+from rig.verify import verify
+
+QUICK = {"iti_min": "0.5 s", "iti_max": "0.6 s", "reward_time": "100 ms"}
+
+
+def session(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, link: Link, trials: int = 3) -> Summary:
+    monkeypatch.setattr(launch, "open_link", lambda config, **_: link)
+    config = firmata_config(data=str(tmp_path))
+    order = launch.Order(config, tmp_path / "config.yaml", changes=QUICK, rules=Rules(trials=trials), seed=1)
+    return launch.launch(order)
+
+
+def test_whole_sessions_with_the_mouse_on_the_analogue_pin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    link = virtual_link(firmata_config(), mouse())
+    assert isinstance(link.end, ModelEnd)
+    summary = session(monkeypatch, tmp_path, link)
+    assert (summary.ended, summary.trials, summary.lost_events, summary.damaged_frames) == ("trials", 3, 0, 0)
+    assert summary.rewarded > 0
+    valve = link.end.rig.around.valve_us
+    assert len(valve) == 2 * summary.rewarded
+    widths = [b[0] - a[0] for a, b in zip(valve[::2], valve[1::2], strict=True)]
+    asked_us = 42_500  # 8 uL on the bench's calibration line
+    assert all(abs(width - asked_us) < 1500 for width in widths), widths
+    assert not any(level for _, level in levels_over(link.end.rig.board))
+    entries, damage = read_entries(Path(summary.session))
+    assert not damage
+    assert manifest_of(entries)["board"]["board"] == int(wire.BoardKind.FIRMATA)
+    report = verify(entries)
+    assert not report.faults, report.faults
+    assert {"lick", "frame"} <= {name for e in events_of(entries) if e.name == "input" for name in e.fields["changed"]}
+
+
+def begun(board: FirmataBoard | None = None, more: str = "", text: str = CONFIG) -> VirtualLink:
+    return virtual_link(firmata_config(more=more, text=text), Nobody(), board)
+
+
+def test_the_fastest_sampling_is_used_and_measured() -> None:
+    link = begun()
+    assert link.engine.sample_period_us == pytest.approx(1000, rel=0.02)
+    assert min(link.engine.round_trips_us) == pytest.approx(4 * 10e6 / 57_600 * 1.5, rel=0.2)
+    assert link.engine.uncertainty_us > 1600
+
+
+def test_another_firmware_and_silence_are_refused() -> None:
+    with pytest.raises(BoardError, match="flash StandardFirmata"):
+        begun(FirmataBoard(version=(1, 9)))
+    hung = FirmataBoard()
+    hung.silent = True
+    rig = BoardInRig(hung, Surroundings(Nobody()))
+    end = ModelEnd(rig)
+    rig.to_host.queue.clear()
+    with pytest.raises(BoardError, match="no Firmata answers"):
+        VirtualLink(end, wiring_of(firmata_config()))
+
+
+class Chatter(FirmataBoard):
+    """Some other firmware that prints without end."""
+
+    def start(self) -> bytes:
+        return b"Encoder ready\r\n"
+
+    def receive(self, t_us: int, data: bytes) -> bytes:
+        return b"ERR: unknown command\r\n" if data else b""
+
+
+def test_a_board_that_prints_text_is_no_firmata() -> None:
+    with pytest.raises(BoardError, match="no Firmata answers"):
+        begun(Chatter())
+
+
+def test_a_pin_that_cannot_do_it_is_named_with_those_that_can() -> None:
+    with pytest.raises(BoardError, match=r"pins.lever: pin A0 .* cannot be an analogue input"):
+        begun(FirmataBoard(without_analogue=True))
+    with pytest.raises(BoardError, match=r"pins.valve: pin 1 .* cannot be an output \(it can be nothing at all\)"):
+        begun(text=CONFIG.replace("valve: 8", "valve: 1"))
+    light = "safety: {allow_host_timed_outputs: true}\n"
+    with pytest.raises(BoardError, match=r"laser_level: pin 7 .* cannot be PWM .*: 3, 5, 6, 9, 10, 11"):
+        begun(more=light, text=CONFIG.replace("valve: 8", "valve: 8, laser: 12, laser_level: 7"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("valve: 8", "valve: 8, laser: 12", "safety.allow_host_timed_outputs"),
+        ("source: analogue", "source: encoder", "lever.source"),
+        ("lever: A0, ", "", "pins.lever"),
+        ("lick: 2, ", "", "pins.lick"),
+        ("valve: 8", "valve: A3", "pins.valve"),
+        ("valve: 8", "valvo: 8", "pins.valvo"),
+    ],
+)
+def test_a_wiring_that_cannot_be_is_refused_by_its_key(old: str, new: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        wiring_of(firmata_config(text=CONFIG.replace(old, new)))
+
+
+def test_an_output_that_is_safe_when_high_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"safety.outputs.valve.safe"):
+        wiring_of(firmata_config(more="safety: {outputs: {valve: {safe: high}}}\n"))
+
+
+def test_what_cannot_be_guaranteed_is_said() -> None:
+    config = firmata_config()
+    assert any("host-timed" in line for line in cautions(wiring_of(config), config))
+    lit = firmata_config(
+        more="safety: {allow_host_timed_outputs: true}\n", text=CONFIG.replace("valve: 8", "valve: 8, laser: 12")
+    )
+    assert any("laser is timed by this computer" in line for line in cautions(wiring_of(lit), lit))
+    assert Wiring(**wiring_of(lit).plain()) == wiring_of(lit)
+
+
+def with_lever(disturb: object, seconds: float = 0.5) -> VirtualLink:
+    """A begun rig whose lever wire is disturbed from then on."""
+    link = begun()
+    assert isinstance(link.end, ModelEnd)
+    link.end.rig.disturb = disturb  # type: ignore[assignment]
+    for _ in range(int(seconds * 20)):
+        link.read(50_000_000)
+    return link
+
+
+def test_a_lever_that_is_noisy_or_stuck_at_the_start_is_refused() -> None:
+    rng = random.Random(1)
+    for disturb, said in (
+        (lambda counts: rng.randrange(1024), "noisy or moving: SD"),
+        (lambda counts: 1023, "stuck at 1023"),
+    ):
+        rig = BoardInRig(FirmataBoard(), Surroundings(Nobody()))
+        rig.disturb = disturb
+        with pytest.raises(BoardError, match=said):
+            VirtualLink(ModelEnd(rig), wiring_of(firmata_config()))
+
+
+def test_a_lever_that_tears_loose_in_a_session_is_told() -> None:
+    rng = random.Random(1)
+    torn = with_lever(lambda counts: rng.choice((0, counts)))
+    assert any("loose wire" in text for text in torn.engine.warnings)
+    assert any("end of its converter (0)" in text for text in torn.engine.warnings)
+    assert not with_lever(lambda counts: counts + rng.randrange(2)).engine.warnings
+    stuck = with_lever(lambda counts: 512, seconds=61)
+    assert any("stuck" in text for text in stuck.engine.warnings)
+
+
+def test_a_board_that_falls_silent_ends_the_session() -> None:
+    link = begun()
+    assert isinstance(link.end, ModelEnd)
+    link.end.rig.board.silent = True
+    with pytest.raises(BoardError, match="silent"):
+        for _ in range(10):
+            link.read(100_000_000)
+
+
+def armed(config: Config) -> tuple[VirtualLink, Board]:
+    """A rig whose board is armed, as a session does it."""
+    link = virtual_link(config)
+    board = Board(link)
+    board.begin_anew()
+    for name, values in board_setup(config):
+        board.send(name, values)
+    while not board.idle:
+        board.poll(20_000_000)
+    return link, board
+
+
+def pulse(board: Board, output: str, level: int = 255, width_us: int = 100_000) -> None:
+    """One state that runs one pulse on an output."""
+    row = dict.fromkeys((name for name, _ in wire.GENERATOR_FIELDS), 0)
+    row |= {"kind": int(wire.Generator.PULSE), "output": wire.OUTPUTS.index(output), "level": level}
+    state = dict.fromkeys((name for name, _ in wire.STATE_FIELDS), 0)
+    state |= {"start": 1, "after_us": 300_000, "after_to": wire.END}
+    board.send("table_begin", {"trial": 1, "states": 1, "rules": 0, "generators": 1})
+    board.send("table_state", {"index": 0, **state})
+    board.send("table_generator", {"index": 0, **row, "width_us": width_us})
+    board.send("table_commit")
+
+
+def test_an_output_without_a_pin_ends_the_session_rather_than_lie() -> None:
+    _, board = armed(firmata_config())
+    pulse(board, "mask")
+    with pytest.raises(BoardError, match=r"mask, which has no pin"):
+        for _ in range(10):
+            board.poll(50_000_000)
+
+
+def test_light_below_full_command_needs_a_pwm_pin() -> None:
+    allowed = "safety: {allow_host_timed_outputs: true}\n"
+    _, board = armed(firmata_config(more=allowed, text=CONFIG.replace("valve: 8", "valve: 8, laser: 12")))
+    pulse(board, "laser", level=128)
+    with pytest.raises(BoardError, match="laser_level"):
+        for _ in range(10):
+            board.poll(50_000_000)
+    link, board = armed(
+        firmata_config(more=allowed, text=CONFIG.replace("valve: 8", "valve: 8, laser: 12, laser_level: 11"))
+    )
+    pulse(board, "laser", level=128)
+    for _ in range(3):
+        board.poll(20_000_000)
+    assert isinstance(link.end, ModelEnd)
+    assert (link.end.rig.board.high[12], link.end.rig.board.state[11]) == (1, 128)
+
+
+def test_a_host_that_falls_silent_is_the_dead_mans_case() -> None:
+    link, board = armed(firmata_config())
+    assert isinstance(link.end, ModelEnd)
+    pulse(board, "valve", width_us=490_000)
+    for _ in range(3):
+        board.poll(20_000_000)
+    assert link.end.rig.board.high[8] == 1
+    start_us = link.end.now_us
+    for _ in range(20):
+        link.read(50_000_000)
+    (opened, closed) = link.end.rig.around.valve_us[-2:]
+    assert opened[1] == 1
+    assert closed[1] == 0
+    assert closed[0] - start_us < 510_000
+
+
+def test_a_switch_serves_as_lever() -> None:
+    text = CONFIG.replace("lever: A0", "lever: 7").replace("mm_per_count: 0.02", "mm_per_count: 4")
+    link = begun(text=text)
+    assert isinstance(link.end, ModelEnd)
+    trials = link.engine.trials
+    for level in (1, 0, 1):
+        link.end.rig.board.outside[7] = level
+        for _ in range(3):
+            link.read(10_000_000)
+        assert trials.lib.host_lever(trials.host) == level
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=300))
+def test_percentiles_are_at_most_seven_per_cent_too_high(times_ns: list[int]) -> None:
+    latency = Latency()
+    for ns in times_ns:
+        latency.add(ns)
+    ranked = sorted(times_ns)
+    for percent in (50, 99):
+        true_us = ranked[max(0, -(-len(ranked) * percent // 100) - 1)] / 1000
+        assert true_us <= latency.percentile_us(percent) <= true_us * 1.07 + 0.001
+    assert latency.worst_ns == ranked[-1]
