@@ -6,7 +6,7 @@ import contextlib
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.errors import ConfigError
@@ -76,6 +76,7 @@ def test_a_table_that_cannot_be_read_off_is_refused(table: tuple[tuple[float, fl
         calibration(table)
 
 
+@settings(max_examples=30)
 @given(st.recursive(st.none() | st.text() | st.floats(), lambda inner: st.dictionaries(st.text(), inner)))
 def test_any_data_is_a_calibration_or_one_line(data: object) -> None:
     fields = {"measured_on": "2025-03-01", "device": "amp", "attenuation_db": 0, "full_scale_db": data}
