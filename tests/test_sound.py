@@ -224,9 +224,9 @@ def test_an_underrun_is_on_record_and_it_plays_on(sink: NullSink) -> None:
     assert told[0].value == 1 + sum(e.kind == Kind.UNDERRUN for e in before)
 
 
-@pytest.mark.parametrize("how", ["unplugged", "hanging"])
-def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(own_sink: NullSink, how: str) -> None:
-    settings = SoundSettings(device="pulse", latency_ms=40, without_device=Body.TONE_PIN)
+@pytest.mark.parametrize(("how", "body"), [("unplugged", Body.STOP), ("hanging", Body.TONE_PIN)])
+def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(own_sink: NullSink, how: str, body: Body) -> None:
+    settings = SoundSettings(device="pulse", latency_ms=40, without_device=body)
     long = make(Tone(tone_hz=6000, length_ms=20_000, level_db=70), RATE_HZ, CALIBRATION)
     engine = SoundEngine({**SOUNDS, "cue": long}, settings)
     engine.start()
@@ -239,18 +239,22 @@ def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(own_sink: NullS
         own_sink.freeze()
     events = drain(engine, 5, Kind.DEVICE_LOST)
     events += engine.drain_events()
-    assert engine.body == Body.TONE_PIN
+    assert engine.body == body
     assert "NO SOUND" in engine.warning
     unsounded = {e.token: e.note for e in events if e.kind == Kind.UNSOUNDED}
     assert unsounded == {sounding: "cut, the device was lost", due: "device lost"}
     token = engine.play("cue")
     (event,) = engine.drain_events()
-    assert (event.kind, event.token, event.note) == (Kind.UNSOUNDED, token, "tone")
+    assert (event.kind, event.token, event.note) == (Kind.UNSOUNDED, token, body.value)
     assert engine.tone_hz("cue") == 6000
     assert engine.tone_hz("failure") is None
     assert not engine.cancel(due)
     if how == "hanging":
-        own_sink.thaw()  # or closing would have to wait for it
+        own_sink.thaw()
+        assert any(e.kind == Kind.DEVICE_BACK for e in drain(engine, 20, Kind.DEVICE_BACK))
+        assert (engine.body, engine.warning) == (Body.DEVICE, "")
+        engine.play("tick")
+        assert any(e.kind == Kind.STARTED for e in drain(engine, 2, Kind.ENDED))
     engine.close()
 
 
