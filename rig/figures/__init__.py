@@ -1,0 +1,52 @@
+"""Figures, as PNG, SVG or PDF by the file's ending: the wall's (curve) and one session's (session).
+
+Floor 1: writes the file it is given. Colours are Okabe and Ito's, which the colour-blind tell apart, and nothing is
+said by colour alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rig.errors import RecordError
+
+INK, GREY, PALE = "#222222", "#8c8c8c", "#d9d9d9"
+GROUPS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")  # Okabe & Ito: blue, orange, green, purple
+MARKERS = ("o", "s", "^", "v")
+LIGHT, SHADE = "#D55E00", "#cfe8f7"
+ENDINGS = (".png", ".svg", ".pdf")
+
+
+def new_figure(width_in: float, height_in: float) -> Any:
+    """An empty figure in the house's style; no window, no global state."""
+    from matplotlib import rc_context, rcParamsDefault  # noqa: PLC0415 (half a second, for those who draw)
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    with rc_context(rcParamsDefault):
+        return Figure(figsize=(width_in, height_in), layout="constrained", facecolor="white")
+
+
+def tidy(axes: Any, *, x: str = "", y: str = "", title: str = "") -> Any:
+    """Open axes with labels."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(labelsize=8, length=3, color=INK)
+    axes.set_xlabel(x, fontsize=9)
+    axes.set_ylabel(y, fontsize=9)
+    if title:
+        axes.set_title(title, fontsize=9.5, loc="left", fontweight="bold", color=INK)
+    return axes
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure. Raises RecordError for an ending that is no figure's, or a place that cannot be written."""
+    if path.suffix.lower() not in ENDINGS:
+        raise RecordError(f"{path}: a figure's file ends in {', '.join(ENDINGS)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # No date inside: the same study gives the same file.
+        metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+        figure.savefig(path, dpi=150, metadata=metadata[path.suffix.lower()])
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -1,0 +1,167 @@
+"""The figure for the wall: what the mice learned, day by day, and what light takes away.
+
+Each animal is a thin line, the group a thick one with its SEM; light days are shaded, and on them trials with light are
+drawn apart from those without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rig.curves.trajectory import SEGMENT_HZ
+from rig.figures import GREY, GROUPS, INK, LIGHT, MARKERS, SHADE, new_figure, save, tidy
+from rig.learning import Floats, Learning
+
+PANELS = (
+    ("success", "rewarded trials, %", "Success", 100.0),
+    ("reaction_first_s", "cue to first movement, s", "Reaction time", 1.0),
+    ("cue_to_reward_s", "cue to reward, s", "Cue to reward", 1.0),
+    ("movement_to_reward_s", "movement onset to reward, s", "Movement to reward", 1.0),
+    ("within_r", "median pairwise r", "Likeness of pushes (2 s)", 1.0),
+)
+EXAMPLES = 14  # pushes drawn of a day
+
+
+def draw_curves(groups: Mapping[str, Learning], path: Path, title: str = "") -> None:
+    """Write the figure. ``groups``: curves by the group's name; one group needs no name."""
+    figure = new_figure(11.5, 9.0)
+    grid = figure.add_gridspec(3, 12)
+    places = [grid[0, 0:4], grid[0, 4:8], grid[0, 8:12], grid[1, 0:4], grid[1, 4:8]]
+    for place, (name, label, heading, scale) in zip(places, PANELS, strict=True):
+        axes = tidy(figure.add_subplot(place), x="day", y=label, title=heading)
+        _curve_panel(axes, groups, name, scale)
+    one = max(groups.values(), key=lambda curves: len(curves.mice))
+    _matrix_panel(figure, figure.add_subplot(grid[1, 8:12]), one)
+    _example_panels(figure, grid, one)
+    figure.suptitle(title or say(groups), fontsize=10.5, x=0.01, ha="left", color=INK)
+    save(figure, path)
+
+
+def say(groups: Mapping[str, Learning]) -> str:
+    """What is shown, in one line."""
+    parts = [f"{name + ': ' if len(groups) > 1 else ''}{len(c.mice)} mice" for name, c in groups.items()]
+    days = sorted({day for curves in groups.values() for day in curves.days})
+    lit = sorted({day for curves in groups.values() for day in curves.light_days})
+    light = f"; light on day{'s' if len(lit) > 1 else ''} {', '.join(map(str, lit))} (shaded)" if lit else ""
+    return f"{', '.join(parts)}; {len(days)} days; thin: each animal, thick: mean ± SEM{light}"
+
+
+# --- curves -----------------------------------------------------------------------------------------------------------
+
+
+def _curve_panel(axes: Any, groups: Mapping[str, Learning], name: str, scale: float) -> None:
+    for k, (group, curves) in enumerate(groups.items()):
+        days = np.array(curves.days)
+        colour = GROUPS[k % len(GROUPS)]
+        lit = np.isin(days, curves.light_days)
+        # On a light day the line goes on through its trials without light: the others stand beside it.
+        values = scale * np.where(lit, curves.values["off"][name], curves.values["all"][name])
+        axes.plot(days, values.T, color=GREY if len(groups) == 1 else colour, lw=0.6, alpha=0.45, zorder=1)
+        mean, sem = _mean_sem(values)
+        axes.fill_between(days, mean - sem, mean + sem, color=colour, alpha=0.25, lw=0, zorder=2)
+        known = int(np.isfinite(values).any(axis=1).sum())
+        style = {"color": colour, "lw": 2.2, "marker": MARKERS[k % len(MARKERS)], "ms": 4, "zorder": 3}
+        axes.plot(days, mean, label=f"{group or 'mean'} (n = {known})", **style)
+        if lit.any():
+            _lit_points(axes, curves, name, scale, lit)
+    _shade(axes, groups)
+    axes.set_xlim(min(c.days[0] for c in groups.values()) - 0.6, max(c.days[-1] for c in groups.values()) + 0.6)
+    axes.set_ylim(*((0, 102) if name == "success" else (min(0.0, axes.get_ylim()[0]), None)))
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    place = "lower right" if name == "success" else "upper left" if name == "within_r" else "upper right"
+    axes.legend(fontsize=7.5, frameon=False, loc=place, handlelength=1.6)
+
+
+def _lit_points(axes: Any, curves: Learning, name: str, scale: float, lit: Any) -> None:
+    """Trials with light: an open diamond a little to the right of the day, each animal tied to its trials without."""
+    days = np.array(curves.days)[lit]
+    on, off = scale * curves.values["on"][name][:, lit], scale * curves.values["off"][name][:, lit]
+    for mouse in range(len(on)):
+        for j, day in enumerate(days):
+            axes.plot([day, day + 0.35], [off[mouse, j], on[mouse, j]], color=LIGHT, lw=0.5, alpha=0.35, zorder=1)
+    mean, sem = _mean_sem(on)
+    style = {"fmt": "D", "color": LIGHT, "mfc": "white", "mew": 1.6, "ms": 5.5, "lw": 1.6, "zorder": 4}
+    axes.errorbar(days + 0.35, mean, sem, label="light on", **style)
+
+
+def _mean_sem(values: Floats) -> tuple[Floats, Floats]:
+    known = np.isfinite(values)
+    n = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    mean = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
+    squares = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0)
+    sem = np.sqrt(np.divide(squares, n * (n - 1), out=np.zeros(n.shape), where=n > 1))
+    return mean, sem
+
+
+def _shade(axes: Any, groups: Mapping[str, Learning]) -> None:
+    for day in {day for curves in groups.values() for day in curves.light_days}:
+        axes.axvspan(day - 0.5, day + 0.5, color=SHADE, lw=0, zorder=0)
+
+
+# --- likeness and examples --------------------------------------------------------------------------------------------
+
+
+def _matrix_panel(figure: Any, axes: Any, curves: Learning) -> None:
+    matrix = curves.matrix()
+    tidy(axes, x="day", y="day", title=f"Likeness across days (n = {len(curves.mice)})")
+    known = matrix[np.isfinite(matrix)]
+    top = float(known.max()) if known.size else 1.0
+    image = axes.imshow(matrix, cmap="viridis", vmin=min(0.0, float(known.min()) if known.size else 0.0), vmax=top)
+    step = max(1, len(curves.days) // 6)
+    ticks = range(0, len(curves.days), step)
+    for setter in (axes.set_xticks, axes.set_yticks):
+        setter(list(ticks), [str(curves.days[i]) for i in ticks])
+    bar = figure.colorbar(image, ax=axes, shrink=0.9)
+    bar.set_label("median r, mean over mice", fontsize=8)
+    bar.ax.tick_params(labelsize=7.5)
+
+
+def _example_panels(figure: Any, grid: Any, curves: Learning) -> None:
+    """Pushes of one animal, the one nearest the group in likeness on its last day without light."""
+    mouse = _typical(curves)
+    stages = _stages(curves, mouse)
+    shared: Any = None
+    for place, (heading, pushes, colour) in zip((0, 3, 6, 9), stages, strict=False):
+        axes = figure.add_subplot(grid[2, place : place + 3], sharey=shared)
+        shared = shared or axes
+        tidy(axes, x="s from movement onset", y="lever, mm" if place == 0 else "", title=heading)
+        if place:
+            axes.tick_params(labelleft=False)
+        t_s = np.arange(pushes.shape[1]) / SEGMENT_HZ
+        some = pushes[np.linspace(0, len(pushes) - 1, min(EXAMPLES, len(pushes))).astype(int)]
+        axes.plot(t_s, some.T, color=GREY, lw=0.6, alpha=0.7)
+        axes.plot(t_s, pushes.mean(axis=0), color=colour, lw=2.2)
+        axes.text(0.98, 0.97, f"n = {len(pushes)} pushes", transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
+        axes.set_xlim(0, t_s[-1])
+        if heading.endswith("light on"):
+            axes.set_facecolor(SHADE)
+
+
+def _typical(curves: Learning) -> int:
+    r = curves.values["off" if curves.light.any() else "all"]["within_r"]
+    counts = np.array([sum(len(pushes) > 0 for pushes in by_day) for by_day in curves.pushes])
+    last = np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in r])
+    if not np.isfinite(last).any():
+        return int(counts.argmax())
+    return int(np.nanargmin(np.abs(last - np.nanmedian(last)) - 1e-9 * counts))
+
+
+def _stages(curves: Learning, mouse: int) -> list[tuple[str, Floats, str]]:
+    """(heading, pushes, colour) of the first day, one in the middle, the last without light, and the last with it."""
+    name, by_day, lit = curves.mice[mouse], curves.pushes[mouse], curves.lit_pushes[mouse]
+    have = [j for j, pushes in enumerate(by_day) if len(pushes)]
+    if not have:
+        return []
+    dark = [j for j in have if not curves.light[mouse, j]] or have
+    picked = dict.fromkeys((dark[0], dark[len(dark) // 2], have[-1]))
+    stages = [(f"{name}, day {curves.days[j]}", by_day[j], GROUPS[0]) for j in picked]
+    bright = [j for j, pushes in enumerate(lit) if len(pushes)]
+    if bright:
+        stages[-1] = (stages[-1][0] + ", light off", *stages[-1][1:]) if have[-1] in bright else stages[-1]
+        stages.append((f"{name}, day {curves.days[bright[-1]]}, light on", lit[bright[-1]], LIGHT))
+    return stages
