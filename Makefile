@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 DEBIAN := avr-libc binutils-avr gcc-avr libasound2-plugins libelf-dev libportaudio2 libsimavr-dev pulseaudio \
-          pulseaudio-utils simavr
+          pulseaudio-utils postgresql simavr
 
 check: format lint types tests
 test: check
