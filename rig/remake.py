@@ -90,7 +90,8 @@ def _of_the_trials(
     notes = list(_notes(entries, "trial", "light_mismatch", "stage"))
     named = {found["trial"]: found for found in notes if found["note"] == "trial"}
     begun, outcomes = _outcomes(entries, named)
-    moves = [found for found in notes if found["note"] == "stage"]
+    before = len((manifest.get("course") or {}).get("moves", ()))  # what led to where the session began
+    moves = [found for found in notes if found["note"] == "stage"][before:]
     for found in notes:
         if found["note"] == "light_mismatch" and found["ends_light"]:
             course.end_light("")
@@ -157,11 +158,15 @@ def tables_of(entries: Sequence[Record]) -> Given:
 # --- light ------------------------------------------------------------------------------------------------------------
 
 
-def guard_of(config: Config, course: Course, values: Mapping[str, Any]) -> LightGuard | None:
-    """What watches the light of a session on this rig; None where there is neither light nor read-back."""
-    if "laser_back" not in config.inputs:
-        return None
-    return LightGuard(course, RigBench.of(config).laser, site=str(values.get("site", "")))
+def guard_of(config: Config, course: Course, values: Mapping[str, Any]) -> LightGuard:
+    """What watches the light of a session on this rig."""
+    return LightGuard(
+        course,
+        RigBench.of(config).laser,
+        go_on=config.laser.on_mismatch == "go_on",
+        proven="laser_back" in config.inputs,
+        site=str(values.get("site", "")),
+    )
 
 
 def _of_the_light(
@@ -169,8 +174,6 @@ def _of_the_light(
 ) -> list[str]:
     """The light in the events, judged again, against what the record says of it."""
     guard = guard_of(config, course_of(manifest, experiment, values), values)
-    if guard is None:
-        return []
     unwrap, tables, again = Unwrapper(), tables_of(entries), list[dict[str, Any]]()
     for entry in entries:
         if entry.kind != Kind.EVENT:

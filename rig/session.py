@@ -134,6 +134,7 @@ class Session:
         self.rules = rules
         self.course = course or Course(experiment.params, values)
         self.light = light
+        self.warnings: list[str] = []
         self.summary = Summary()
         self.past = Past()
         self.outcome: str | None = None

@@ -16,7 +16,7 @@ for _floor, _rooms in enumerate(
         "errors units task table wire wiregen events clock config calibration draw plan curves pins frames"
         " loudness sounds dacclock mixer onset sound_events journal_format ceilings proof training welfare course",
         "link board core machine animals mouse sim protocol journal stream configfile planfile sound firmata archive",
-        "session verify replay setup record subject light remake launch campaign timing",
+        "session verify replay setup record subject light remake intent ready launch campaign timing",
         "cli doors __main__ __init__ sound_cli",
     )
 ):

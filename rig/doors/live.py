@@ -26,7 +26,7 @@ class Live:
     """A view that looks at the session a few times a second. Without a terminal it says a line every ten seconds."""
 
     def __init__(self, args: argparse.Namespace, rules: Rules, folder: Path) -> None:
-        self._title = f"{args.subject} · {args.protocol} · {folder}"
+        self._title = f"{args.subject} · {args.protocol or ''} · {folder}"
         self._rules = rules
         self._console = Console(stderr=True)
         self._live = RichLive(console=self._console, auto_refresh=False, transient=True)

@@ -1,7 +1,8 @@
 """Run a session: launch, watch, and find its record in the data folder.
 
 examples:
-  rig run --subject M07                          today's session on this rig
+  rig run --subject M07 --weight 23.4            today's session on this rig: plan and stage say what it is
+  rig run --subject M07 --no-opto --why "window fogged"     leave the light plan; the record says so
   rig run --trials 20 --fast                     rehearse on the simulated rig, as fast as it goes
   rig run --animal trace:wheel.csv.gz --minutes 5 --fast --json
   rig run --protocol cued_lever --set drop=6ul --set press=2.5mm
@@ -10,10 +11,12 @@ examples:
 from __future__ import annotations
 
 import argparse
+import getpass
 import json
 import signal
 import sys
 from contextlib import nullcontext
+from datetime import date, datetime, time
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,19 +24,28 @@ from typing import Any
 from rig.config import Config, from_plain
 from rig.configfile import load_config
 from rig.doors.live import Live
+from rig.doors.show import light_lines
 from rig.errors import ConfigError
-from rig.launch import Order, intend, launched
+from rig.intent import TEST, Intent, Order, intend
+from rig.launch import launched
 from rig.session import Rules, Session, Summary
 from rig.stream import Publisher
+from rig.welfare import top_up_ul
+
+NOON = time(12)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be said on the command line."""
     add = parser.add_argument
     add("--subject", default="test", help="the animal; names its folder (default: test)")
-    add("--protocol", default="cued_lever", help="name or file of a protocol (default: cued_lever)")
+    add("--protocol", help="name or file of a protocol (default: of the animal's stage; else cued_lever)")
     add("--config", default="config.yaml", help="this rig's file (default: config.yaml)")
     add("--body", choices=("simulator", "serial", "firmata"), help="instead of the one in config.yaml")
+    _plan_arguments(parser)
+    weight = parser.add_mutually_exclusive_group()
+    weight.add_argument("--weight", type=_positive, metavar="G", help="of the animal today, in grams")
+    weight.add_argument("--no-weight", action="store_true", help="it was not weighed today")
     add("--animal", help="simulator only: mouse, none, trace:FILE or pushes:FILE")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="a protocol parameter, e.g. drop=6ul")
     add("--trials", type=_count, help="stop after so many trials")
@@ -43,6 +55,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--fast", action="store_true", help="simulator only: as fast as it goes, not in real time")
     add("--pace", type=_positive, help="simulator only: so many times real time (default: 1)")
     add("--json", action="store_true", help="print one JSON object at the end, and nothing else")
+
+
+def _plan_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--opto", action=argparse.BooleanOptionalAction, help="light or none, whatever the plan says; recorded")
+    add("--day", type=_count, help="day of the light plan, whatever the date says; recorded")
+    add("--why", default="", help="the reason for leaving the plan, for the record")
+    add("--who", default="", help="who says so (default: this computer's user)")
+    add("--no-plan", action="store_true", help="a session outside of the light plan, such as a mapping")
+    add("--date", type=date.fromisoformat, metavar="2025-03-31", help="simulator only: as if it were that day")
+    add("--fault", default="", help="simulator only: laser_dead, laser_stuck or read_back_unplugged, @ seconds")
 
 
 def _positive(text: str) -> float:
@@ -61,29 +84,40 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """The command."""
-    order = _order(args)
-    with launched(intend(order)) as session:
+    intent = intend(_order(args))
+    if not args.json:
+        for line in intent.lines:
+            print(line)
+    with launched(intent) as session:
+        args.protocol = intent.experiment.name
         live = Live(args, session.rules, Path(session.summary.session)) if not args.json else None
         session.look = live.look if live else None
         for caution in getattr(session.board.link, "cautions", ()):
             print(f"note: {caution}", file=sys.stderr)
+        for warning in session.warnings:
+            print(f"note: {warning}", file=sys.stderr)
         with _Interrupt(session), live or nullcontext():
             summary = session.run()
     if args.json:
         print(json.dumps(summary.plain()))
     else:
         _say(summary)
+        _say_water(intent, summary)
         if isinstance(session.publisher, Publisher) and (told := session.publisher.words()):
             print(told)
-    return 0 if summary.ended in ("trials", "minutes", "water", "Ctrl-C") else 1
+    return 0 if summary.ended in ("trials", "minutes", "water", "Ctrl-C") and not _unproven(summary) else 1
+
+
+def _unproven(summary: Summary) -> bool:
+    return bool(summary.light and summary.light["mismatches"])
 
 
 def _order(args: argparse.Namespace) -> Order:
     config = load_config(args.config)
     if args.body:
         config = _with_body(config, args.body)
-    if config.body != "simulator" and (args.animal or args.fast or args.pace):
-        raise ConfigError("--animal, --fast and --pace are for the simulated rig (body: simulator)")
+    if config.body != "simulator" and (args.animal or args.fast or args.pace or args.date or args.fault):
+        raise ConfigError("--animal, --fast, --pace, --date and --fault are for the simulated rig (body: simulator)")
     return Order(
         config,
         Path(args.config),
@@ -94,7 +128,35 @@ def _order(args: argparse.Namespace) -> Order:
         seed=args.seed,
         animal=args.animal,
         pace=None if args.fast else args.pace or 1.0,
+        began=datetime.combine(args.date, NOON).astimezone() if args.date else None,
+        fault=args.fault,
+        day=args.day,
+        opto=args.opto,
+        who=args.who or _user(),
+        why=args.why,
+        no_plan=args.no_plan,
+        weight_g=args.weight or _asked_weight(args, config),
+        no_weight=args.no_weight,
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name
+        return ""
+
+
+def _asked_weight(args: argparse.Namespace, config: Config) -> float | None:
+    """Asked once, of a person at a real rig; an empty answer refuses."""
+    if not config.real or args.no_weight or args.json or args.subject == TEST or not sys.stdin.isatty():
+        return None
+    try:
+        answer = input(f"weight of {args.subject} today, g (empty: not weighed): ").strip()
+        args.no_weight = not answer
+        return float(answer.removesuffix("g")) if answer else None
+    except (ValueError, EOFError):
+        raise ConfigError("the weight must be a number of grams: give --weight 23.4, or --no-weight") from None
 
 
 def _with_body(config: Config, body: str) -> Config:
@@ -130,6 +192,16 @@ class _Interrupt:
         self._session.interrupt("Ctrl-C")
 
 
+def _say_water(intent: Intent, summary: Summary) -> None:
+    """What the animal is still owed today."""
+    if intent.order.subject == TEST:
+        return
+    on, weight_g = intent.began.astimezone().date(), intent.order.weight_g or intent.past.weight_g
+    given_ul = sum(intent.past.water_ul(on)) + summary.water_ul
+    due_ul = top_up_ul(weight_g, given_ul)
+    print(f"{intent.order.subject} had {given_ul / 1000:.2f} mL today; top-up due: {due_ul / 1000:.2f} mL")
+
+
 def _say(summary: Summary) -> None:
     rate = "–" if summary.success_rate is None else f"{100 * summary.success_rate:.0f} %"
     print(
@@ -140,4 +212,8 @@ def _say(summary: Summary) -> None:
         f"{summary.events} events, {summary.lost_events} lost; longest gap between trials {summary.gap_us_max} us;"
         f" clock error below {summary.clock_error_us:.0f} us"
     )
+    for line in light_lines(summary.light):
+        print(line)
+    if summary.uncounted_openings:
+        print(f"{summary.uncounted_openings} valve openings outside the calibration: not counted as water")
     print(f"record: {summary.session}")

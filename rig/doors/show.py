@@ -111,3 +111,18 @@ def _print(
         console.print("interrupted: the session has no summary", style="yellow")
         return
     console.print("  ".join(f"{name} {value}" for name, value in summary.items()))
+
+
+def light_lines(light: dict[str, Any] | None) -> list[str]:
+    """The light of a session in words; nothing where there was none to speak of."""
+    if not light or not (light["planned_trials"] or light["trials"] or light["mismatches"]):
+        return []
+    energy = "power not measured" if light["energy_mj"] is None else f"{light['energy_mj']:.1f} mJ"
+    site = f" at {light['site']}" if light["site"] else ""
+    lines = [
+        f"light: {light['trials']} trials ({light['planned_trials']} planned), {light['proven_trials']} proven by"
+        f" read-back, {light['on_s']:.2f} s, {energy}{site}; onset within {light['worst_onset_us']} us,"
+        f" duration within {abs(light['worst_duration_us'])} us"
+    ]
+    lines += [f"LIGHT MISMATCH: {what}" for what in light["mismatches"]]
+    return [*lines, f"light ended: {light['ended']}"] if light["ended"] else lines
