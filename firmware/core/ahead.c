@@ -4,83 +4,93 @@
  * is decided: it only lets an interrupt do at once what the step will do anyway. */
 #include "core.h"
 
-typedef struct {
-    core_t *c;
-    span_t span;          /* of positions for which all this holds */
+typedef struct { /* what is foreseen, and on what it rests */
+    span_t span;          /* of positions for which it holds */
     uint8_t watched;      /* the inputs on which it rests */
     uint8_t levels;       /* inputs as they will be */
     uint8_t on, live;     /* generators as they will be, bit each */
-    uint8_t level[OUT_MASK + 1]; /* of lights, if they come on */
+    uint8_t laser, mask;  /* light levels, if they come on */
     uint8_t known;        /* lights whose level is settled in the gate */
 } aim_t;
 
-static bool is_light(uint8_t output)
+static void dim(const core_t *c, aim_t *a)
 {
-    return output == OUT_LASER || output == OUT_MASK;
-}
-
-/* These outputs will be active, lights with the levels in `a`. NO_PINS where that is not allowed, or where a light
- * may also come on with another level: only one can be kept ready. */
-static uint16_t decided(aim_t *a, uint16_t outputs)
-{
-    core_t *c = a->c;
-    uint16_t coming = (uint16_t)(outputs & ~c->active_outputs);
-    if (coming && !safety_allows(c, outputs))
-        return GATE_NO_PINS;
-    for (uint8_t o = OUT_LASER, bit = 1 << OUT_LASER; o <= OUT_MASK; o++, bit = (uint8_t)(bit << 1)) {
-        if (!(coming & bit))
-            continue;
-        if (!(a->known & bit))
-            c->gate.level[o] = a->level[o];
-        else if (c->gate.level[o] != a->level[o])
-            return GATE_NO_PINS;
-        a->known |= bit;
-    }
-    return outputs;
+    a->laser = c->level[OUT_LASER];
+    a->mask = c->level[OUT_MASK];
 }
 
 static void shine(aim_t *a, const wire_generator_t *plan)
 {
-    bool light = plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN;
-    if (light && is_light(plan->output) && plan->level < a->level[plan->output])
-        a->level[plan->output] = plan->level;
+    if (plan->kind > GENERATOR_TRAIN)
+        return;
+    if (plan->output == OUT_LASER && plan->level < a->laser)
+        a->laser = plan->level;
+    if (plan->output == OUT_MASK && plan->level < a->mask)
+        a->mask = plan->level;
+}
+
+/* A light comes on with this level. False where it may also come on with another one: only one can be kept ready. */
+static bool settle(core_t *c, aim_t *a, uint8_t output, uint8_t level)
+{
+    uint8_t bit = (uint8_t)(1u << output);
+    if (a->known & bit)
+        return c->gate.level[output] == level;
+    a->known |= bit;
+    c->gate.level[output] = level;
+    return true;
+}
+
+/* These outputs will be active, lights with the levels in `a`; NO_PINS where that is not certain. */
+static uint16_t decided(core_t *c, aim_t *a, uint8_t outputs)
+{
+    uint8_t coming = (uint8_t)(outputs & ~c->active_outputs);
+    if (!coming)
+        return outputs;
+    if (!safety_allows(c, outputs))
+        return GATE_NO_PINS;
+    if ((coming & 1 << OUT_LASER) && !settle(c, a, OUT_LASER, a->laser))
+        return GATE_NO_PINS;
+    if ((coming & 1 << OUT_MASK) && !settle(c, a, OUT_MASK, a->mask))
+        return GATE_NO_PINS;
+    return outputs;
 }
 
 /* Generator g is stopped or started as a state asks. */
-static void restart(aim_t *a, uint8_t g, uint8_t bit, bool start)
+static void restart(const core_t *c, aim_t *a, uint8_t g, uint8_t bit, bool start)
 {
-    const core_t *c = a->c;
     const wire_generator_t *plan = &running_table(c)->generator[g];
-    bool light = plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN;
-    bool on = light && plan->ramp_us && c->generator[g].phase != GENERATOR_DELAYS && (a->live & bit); /* it ramps */
+    bool on;
     if (start)
         on = !plan->delay_us && plan->kind != GENERATOR_TONE && plan->kind != GENERATOR_SOUND;
+    else
+        on = plan->kind <= GENERATOR_TRAIN && plan->ramp_us && c->generator[g].phase != GENERATOR_DELAYS &&
+             (a->live & bit); /* it ramps */
     a->on = (uint8_t)(on ? a->on | bit : a->on & ~bit);
     if (on)
         shine(a, plan);
 }
 
-static uint16_t outputs_of(const core_t *c, uint8_t on)
+static uint8_t outputs_of(const core_t *c, uint8_t on)
 {
     const wire_generator_t *plan = running_table(c)->generator;
-    uint16_t outputs = 0;
+    uint8_t outputs = 0;
     for (; on; on >>= 1, plan++)
         if (on & 1)
-            outputs |= (uint16_t)(1u << plan->output);
+            outputs |= BIT[plan->output];
     return outputs;
 }
 
 /* Will a state be left at once, entered with the lever at `pos`? */
-static bool passes(aim_t *a, const wire_state_t *state, int32_t pos, span_t *narrower)
+static bool passes(core_t *c, aim_t *a, const wire_state_t *state, int32_t pos, span_t *narrower)
 {
-    for (const uint8_t *when = &state->on0; when < &state->on0 + 2 * WIRE_WHEN_PER_STATE; when += 2) {
-        uint8_t code = *when;
+    const uint8_t *when = &state->on0;
+    for (uint8_t i = 0, code; i < WIRE_WHEN_PER_STATE && (code = when[0]) != 0; i++, when += 2) {
         if (code >= ON_INPUT && code < ON_HOST) {
-            a->watched |= (uint8_t)(1u << ((code - ON_INPUT) >> 2));
+            a->watched |= BIT[(code - ON_INPUT) >> 2];
             if (input_holds(a->levels, code))
                 return true;
         } else if (code >= ON_RULE && code < ON_INPUT) {
-            if ((state->flags & STATE_FLAG_ZERO_LEVER) || rule_level_ahead(a->c, state->rules, code, pos, narrower))
+            if ((state->flags & STATE_FLAG_ZERO_LEVER) || rule_level_ahead(c, state->rules, code, pos, narrower))
                 return true;
         }
     }
@@ -88,49 +98,45 @@ static bool passes(aim_t *a, const wire_state_t *state, int32_t pos, span_t *nar
 }
 
 /* The outputs once `target` is entered with the lever at `pos`; `narrower` where it may still move until then. */
-static uint16_t outputs_after(aim_t *a, uint8_t target, int32_t pos, span_t *narrower)
+static uint16_t outputs_after(core_t *c, aim_t *a, uint8_t target, int32_t pos, span_t *narrower)
 {
-    core_t *c = a->c;
     if (target == WIRE_END)
         return c->staged && !c->last_trial ? GATE_NO_PINS : 0;
     const wire_state_t *state = &running_table(c)->state[target];
-    if (passes(a, state, pos, narrower))
+    if (passes(c, a, state, pos, narrower))
         return GATE_NO_PINS;
     uint8_t on = a->on, bit = 1;
     for (uint8_t g = 0, asked = state->start | state->stop; asked; g++, asked >>= 1, bit = (uint8_t)(bit << 1))
         if (asked & 1)
-            restart(a, g, bit, state->start & bit);
-    uint16_t outputs = decided(a, state->outputs | outputs_of(c, a->on));
+            restart(c, a, g, bit, state->start & bit);
+    uint16_t outputs = decided(c, a, (uint8_t)state->outputs | outputs_of(c, a->on));
     a->on = on;
     return outputs;
 }
 
-static void dim(aim_t *a)
-{
-    a->level[OUT_LASER] = a->c->level[OUT_LASER];
-    a->level[OUT_MASK] = a->c->level[OUT_MASK];
-}
-
 /* A code is raised with the lever at `pos`. */
-static uint16_t outputs_on(aim_t *a, uint8_t code, int32_t pos, span_t *narrower)
+static uint16_t outputs_on(core_t *c, aim_t *a, uint8_t code, int32_t pos, span_t *narrower)
 {
-    dim(a);
-    uint8_t target = code ? trial_target(a->c, code) : GO_NONE;
-    return target == GO_NONE ? GATE_NO_PINS : outputs_after(a, target, pos, narrower);
+    uint8_t target = code ? trial_target(c, code) : GO_NONE;
+    if (target == GO_NONE)
+        return GATE_NO_PINS;
+    dim(c, a);
+    return outputs_after(c, a, target, pos, narrower);
 }
 
-/* One timer comes due; returns the transition it asks for, or GO_NONE. False in `sure` where it cannot be foreseen. */
-static uint8_t expire(aim_t *a, uint8_t timer, bool *sure)
+/* --- the deadline ------------------------------------------------------------------------------------------------- */
+
+/* One timer comes due; returns the transition it asks for, or GO_NONE. Clears `sure` where it cannot be foreseen. */
+static uint8_t expire(const core_t *c, aim_t *a, uint8_t timer, bool *sure)
 {
-    core_t *c = a->c;
     if (timer < TIMER_RULE)
         *sure = false;
     else if (timer < TIMER_GENERATOR)
         return trial_target(c, rule_timer_code(c, (uint8_t)(timer - TIMER_RULE)));
     else if (timer == TIMER_STATE)
-        return running_table(c)->state[c->state].after_to;
+        return present_state(c)->after_to;
     else {
-        uint8_t g = (uint8_t)(timer - TIMER_GENERATOR), bit = (uint8_t)(1u << g), next = generator_ahead(c, g);
+        uint8_t g = (uint8_t)(timer - TIMER_GENERATOR), bit = BIT[g], next = generator_ahead(c, g);
         a->on = (uint8_t)(next == GENERATOR_COMES_ON ? a->on | bit : a->on & ~bit);
         if (next == GENERATOR_COMES_ON)
             shine(a, &running_table(c)->generator[g]);
@@ -143,105 +149,94 @@ static uint8_t expire(aim_t *a, uint8_t timer, bool *sure)
 }
 
 /* The outputs once every timer that is due then has been taken, or GATE_NO_PINS. */
-static uint16_t outputs_at(aim_t *a, uint8_t first, uint32_t due_us)
+static uint16_t outputs_at(core_t *c, aim_t *a, uint8_t first, uint32_t due_us)
 {
-    core_t *c = a->c;
     uint8_t target = GO_NONE, on = a->on, live = a->live;
     bool sure = true;
-    dim(a);
+    dim(c, a);
     for (uint8_t timer = first; timer <= TIMER_STATE && sure; timer++) {
-        if (!timer_waits(c, timer) || c->due_us[timer] != due_us)
+        if (timer != first && (!timer_waits(c, timer) || c->due_us[timer] != due_us))
             continue;
         if (target == GO_NONE)
-            target = expire(a, timer, &sure);
+            target = expire(c, a, timer, &sure);
         else if (timer != TIMER_STATE) /* it would come due in the next state: too much to foresee */
             sure = false;
     }
     uint16_t outputs = GATE_NO_PINS;
     if (sure && target != GO_NONE)
-        outputs = outputs_after(a, target, core_lever(c), &a->span);
+        outputs = outputs_after(c, a, target, core_lever(c), &a->span);
     else if (sure)
-        outputs = decided(a, running_table(c)->state[c->state].outputs | outputs_of(c, a->on));
+        outputs = decided(c, a, (uint8_t)present_state(c)->outputs | outputs_of(c, a->on));
     a->on = on;
     a->live = live;
     return outputs;
 }
 
-static void aim_input(aim_t *a, uint8_t input, uint8_t up, uint16_t outputs)
+/* --- inputs ------------------------------------------------------------------------------------------------------- */
+
+static void aim_input(core_t *c, aim_t *a, uint8_t bit, bool up, uint16_t outputs)
 {
-    gate_t *g = &a->c->gate;
-    uint8_t bit = (uint8_t)(1u << input);
-    a->watched |= bit & a->c->enabled;
+    gate_t *g = &c->gate;
+    a->watched |= bit & c->enabled;
     if (outputs == GATE_NO_PINS || g->inputs == sizeof g->input / sizeof g->input[0])
         return;
-    uint8_t level = (uint8_t)((up ? bit : 0) ^ (a->c->invert & bit));
-    g->input[g->inputs++] = (gate_input_t){.input = bit, .level = level, .outputs = outputs};
+    gate_input_t *to = &g->input[g->inputs++];
+    to->input = bit;
+    to->level = (uint8_t)((up ? bit : 0) ^ (c->invert & bit));
+    to->outputs = outputs;
 }
 
 /* The inputs that may move the trial from where it is, and what each would do. */
-static void aim_inputs(aim_t *a)
+static void aim_inputs(core_t *c, aim_t *a)
 {
-    core_t *c = a->c;
-    const uint8_t *when = &running_table(c)->state[c->state].on0;
-    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE; i = (uint8_t)(i + 2)) {
-        uint8_t code = when[i];
+    const uint8_t *when = &present_state(c)->on0;
+    for (uint8_t i = 0, code; i < WIRE_WHEN_PER_STATE && (code = when[0]) != 0; i++, when += 2) {
         if (code < ON_INPUT || code >= ON_HOST)
             continue;
-        uint8_t input = (uint8_t)((code - ON_INPUT) >> 2), edge = (uint8_t)((code - ON_INPUT) & 3);
-        uint8_t up = edge == INPUT_EDGE_RISE || edge == INPUT_EDGE_HIGH, is_up = c->levels >> input & 1;
-        uint16_t outputs = GATE_NO_PINS;
+        uint8_t bit = BIT[(code - ON_INPUT) >> 2], edge = (uint8_t)((code - ON_INPUT) & 3);
+        bool up = edge == INPUT_EDGE_RISE || edge == INPUT_EDGE_HIGH, is_up = c->levels & bit;
         bool second = edge >= INPUT_EDGE_HIGH && trial_target(c, (uint8_t)(code - INPUT_EDGE_HIGH)) != GO_NONE;
-        if (up != is_up && !second && (c->enabled >> input & 1)) {
-            a->levels = (uint8_t)(c->levels ^ (1u << input));
-            outputs = outputs_on(a, code, core_lever(c), &a->span);
+        uint16_t outputs = GATE_NO_PINS;
+        if (up != is_up && !second && (c->enabled & bit)) {
+            a->levels = c->levels ^ bit;
+            outputs = outputs_on(c, a, code, core_lever(c), &a->span);
             a->levels = c->levels;
         }
-        aim_input(a, input, up, outputs);
+        aim_input(c, a, bit, up, outputs);
     }
 }
 
-static void aim_safety(aim_t *a)
-{
-    const core_t *c = a->c;
-    if (c->armed && c->interlock < RIG_INPUTS)
-        aim_input(a, c->interlock, 0, 0);
-    a->watched |= rules_gates(c);
-}
-
-static uint8_t generators_on(const core_t *c, bool live)
-{
-    uint8_t mask = 0, bit = 1;
-    for (uint8_t g = 0; g < RIG_GENERATORS; g++, bit = (uint8_t)(bit << 1))
-        if (live ? c->generator[g].phase : c->generator[g].on)
-            mask |= bit;
-    return mask;
-}
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 /* What the ends of the span raise. The lever stands exactly there when it happens. */
-static void aim_ends(aim_t *a)
+static void aim_ends(core_t *c, aim_t *a)
 {
-    gate_t *g = &a->c->gate;
-    g->at_lo = outputs_on(a, a->span.lo_code, a->span.lo, 0);
-    g->at_hi = outputs_on(a, a->span.hi_code, a->span.hi, 0);
+    c->gate.at_lo = outputs_on(c, a, a->span.lo_code, a->span.lo, 0);
+    c->gate.at_hi = outputs_on(c, a, a->span.hi_code, a->span.hi, 0);
 }
 
-static void aim(aim_t *a, uint8_t first, uint32_t due_us)
+static void aim(core_t *c, aim_t *a, uint8_t first, uint32_t due_us)
 {
-    core_t *c = a->c;
     gate_t *g = &c->gate;
     g->at_lo = g->at_hi = g->at_due = GATE_NO_PINS;
     g->inputs = 0;
     g->level[OUT_LASER] = c->level[OUT_LASER];
     g->level[OUT_MASK] = c->level[OUT_MASK];
-    aim_safety(a);
-    if (!c->running || !c->armed)
+    if (!c->armed)
         return;
-    a->on = generators_on(c, false);
-    a->live = generators_on(c, true);
+    if (c->interlock < RIG_INPUTS)
+        aim_input(c, a, BIT[c->interlock], false, 0);
+    if (!c->running)
+        return;
+    a->watched |= rules_gates(c);
+    a->levels = c->levels;
+    a->on = c->generators_on;
+    a->live = c->generators_live;
+    a->known = 0;
     if (first != TIMERS)
-        g->at_due = outputs_at(a, first, due_us);
-    aim_inputs(a);
-    aim_ends(a);
+        g->at_due = outputs_at(c, a, first, due_us);
+    aim_inputs(c, a);
+    aim_ends(c, a);
 }
 
 static int16_t reach(int32_t counts)
@@ -259,24 +254,40 @@ void gate_bound(core_t *c, const span_t *span)
     c->bounded = 1;
 }
 
-void gate_aim(core_t *c)
+/* Does the aim still hold? An interrupt may have shut the gate for what turned out to change nothing. */
+static bool still_aimed(const core_t *c)
+{
+    const gate_t *g = &c->gate;
+    return c->aimed && !(g->timed && !later(g->until_us, c->now_us));
+}
+
+static void aim_anew(core_t *c)
 {
     gate_t *g = &c->gate;
     uint8_t first = timer_first(c);
-    aim_t a = {.c = c, .span = rules_span(c), .levels = c->levels};
+    aim_t a;
+    a.span = rules_span(c);
+    a.watched = 0;
     g->timed = first != TIMERS;
     g->until_us = g->timed ? c->due_us[first] : 0;
-    aim(&a, first, g->until_us);
+    aim(c, &a, first, g->until_us);
     g->watched = a.watched;
     gate_bound(c, &a.span);
     if (g->lo == -GATE_REACH)
         g->at_lo = GATE_NO_PINS;
     if (g->hi == GATE_REACH)
         g->at_hi = GATE_NO_PINS;
+    c->aimed = 1;
+    RIG_GATE_AIMED(g);
+}
+
+void gate_aim(core_t *c)
+{
+    gate_t *g = &c->gate;
+    if (!still_aimed(c))
+        aim_anew(c);
     RIG_ATOMIC_BEGIN();
-    if (g->head == g->tail && c->input_head == c->input_tail) {
+    if (g->head == g->tail && c->input_head == c->input_tail && RIG_GATE_OPENS(c))
         g->waiting = 0;
-        RIG_GATE_OPENS(c);
-    }
     RIG_ATOMIC_END();
 }

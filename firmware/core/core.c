@@ -20,11 +20,18 @@ void core_init(core_t *c, uint32_t now_us, uint16_t boot, uint8_t reason)
     gate_aim(c);
 }
 
-void emit(core_t *c, uint8_t message, const uint8_t *body, uint8_t size)
+uint8_t *event(core_t *c, uint8_t message, uint8_t size)
 {
-    queue_push(&c->queue, message, c->t_us, body, size, 0);
     if (message != MSG_INPUT)
         c->news = 1;
+    return queue_open(&c->queue, message, c->t_us, size);
+}
+
+void emit(core_t *c, uint8_t message, const uint8_t *body, uint8_t size)
+{
+    uint8_t *at = event(c, message, size);
+    if (at && size)
+        memcpy(at, body, size);
 }
 
 /* --- lever -------------------------------------------------------------------------------------------------------- */
@@ -54,7 +61,7 @@ static void take_edge(core_t *c)
     }
     if (g->lo < g->pos && g->pos < g->hi)
         return;
-    c->bounded = 0;
+    c->aimed = c->bounded = 0;
     rules_moved(c);
 }
 
@@ -78,18 +85,19 @@ static void tell_trouble(core_t *c)
 /* Tell the samples of a batch, the last of which was taken at t_us. */
 static void flush_samples(core_t *c, uint32_t t_us)
 {
-    uint8_t body[8 + 2 * RIG_BATCH], *at = body;
     const uint16_t reserve = RIG_QUEUE_BYTES / 4; /* the last quarter is for decisions */
-    if (c->thinned) {
-        wire_put_u32(body, c->thinned);
-        if (queue_push(&c->queue, MSG_THINNED, t_us, body, 4, reserve))
-            c->thinned = 0;
+    uint8_t *at;
+    if (c->thinned && (at = queue_open_if(&c->queue, MSG_THINNED, t_us, 4, reserve)) != 0) {
+        wire_put_u32(at, c->thinned);
+        c->thinned = 0;
     }
-    at = wire_put_u32(wire_put_u32(at, c->period_us), (uint32_t)c->first_counts);
-    for (uint8_t i = 0; i < c->sampled; i++)
-        at = wire_put_u16(at, (uint16_t)c->offsets[i]);
-    if (c->thinned || !queue_push(&c->queue, MSG_LEVER, t_us, body, (uint8_t)(at - body), reserve))
+    at = c->thinned ? 0 : queue_open_if(&c->queue, MSG_LEVER, t_us, (uint8_t)(8 + 2 * c->sampled), reserve);
+    if (!at)
         c->thinned += c->sampled;
+    else
+        at = wire_put_u32(wire_put_u32(at, c->period_us), (uint32_t)c->first_counts);
+    for (uint8_t i = 0; at && i < c->sampled; i++)
+        at = wire_put_u16(at, (uint16_t)c->offsets[i]);
     c->sampled = 0;
 }
 
@@ -135,7 +143,7 @@ void core_input(core_t *c, uint32_t t_us, uint8_t levels)
 static void decide_here(core_t *c)
 {
     gate_shut(&c->gate);
-    c->bounded = 0;
+    c->aimed = c->bounded = 0;
 }
 
 static void look_at_inputs(core_t *c)
@@ -147,9 +155,9 @@ static void look_at_inputs(core_t *c)
     if (c->gate.waiting || (changed & c->gate.watched))
         decide_here(c);
     c->levels = levels;
-    uint8_t body[4];
-    wire_put_u16(wire_put_u16(body, levels), changed);
-    emit(c, MSG_INPUT, body, sizeof body);
+    uint8_t *at = event(c, MSG_INPUT, 4);
+    if (at)
+        wire_put_u16(wire_put_u16(at, levels), changed);
     if (c->armed && safety_interlock_open(c)) {
         safety_fault(c, FAULT_INTERLOCK, c->interlock);
         return;
@@ -187,6 +195,7 @@ static uint8_t inputs_command(core_t *c, const uint8_t *f)
 
 static void take_timer(core_t *c, uint8_t timer)
 {
+    decide_here(c);
     timer_clear(c, timer);
     if (timer == TIMER_DEADMAN)
         safety_fault(c, FAULT_DEADMAN, 0);
@@ -196,65 +205,47 @@ static void take_timer(core_t *c, uint8_t timer)
         rule_timer(c, (uint8_t)(timer - TIMER_RULE));
     else if (timer < TIMER_STATE)
         generator_timer(c, (uint8_t)(timer - TIMER_GENERATOR));
-    else if (timer == TIMER_STATE)
-        trial_signal(c, CAUSE_TIMER);
     else
-        take_sample(c);
-}
-
-enum { NOTHING, TIMER, INPUT, EDGE };
-
-/* The earliest thing that happened no later than `now`, and its time. */
-static uint8_t earliest(core_t *c, uint32_t now_us, uint8_t *timer, uint32_t *at_us)
-{
-    const gate_t *g = &c->gate;
-    uint8_t what = NOTHING;
-    *timer = timer_first(c);
-    *at_us = now_us;
-    if (*timer != TIMERS && !later(c->due_us[*timer], now_us)) {
-        *at_us = c->due_us[*timer];
-        what = TIMER;
-    }
-    if (timer_waits(c, TIMER_SAMPLE)) {
-        uint32_t due_us = c->due_us[TIMER_SAMPLE];
-        if (what ? later(*at_us, due_us) : !later(due_us, now_us)) {
-            *timer = TIMER_SAMPLE;
-            *at_us = due_us;
-            what = TIMER;
-        }
-    }
-    if (c->input_head != c->input_tail && !later(c->input_ring[c->input_tail].t_us, *at_us)) {
-        *at_us = c->input_ring[c->input_tail].t_us;
-        what = INPUT;
-    }
-    if (g->head != g->tail && !later(g->ring[g->tail].t_us, *at_us)) {
-        *at_us = g->ring[g->tail].t_us;
-        what = EDGE;
-    }
-    return what;
+        trial_signal(c, CAUSE_TIMER);
 }
 
 /* Take the earliest thing that happened no later than `now`; false where there is none. */
 static bool take_next(core_t *c, uint32_t now_us)
 {
-    uint32_t at_us;
-    uint8_t timer, what = earliest(c, now_us, &timer, &at_us);
+    enum { NOTHING, EDGE, INPUT, TIMER, SAMPLE } what = NOTHING;
+    const gate_t *g = &c->gate;
+    uint32_t at_us = now_us;
+    uint8_t timer = timer_first(c), head = g->head;
+    if (timer_waits(c, TIMER_SAMPLE) && !later(c->due_us[TIMER_SAMPLE], at_us)) {
+        at_us = c->due_us[TIMER_SAMPLE];
+        what = SAMPLE;
+    }
+    if (timer != TIMERS && !later(c->due_us[timer], at_us)) {
+        at_us = c->due_us[timer];
+        what = TIMER;
+    }
+    if (c->input_head != c->input_tail && !later(c->input_ring[c->input_tail].t_us, at_us)) {
+        at_us = c->input_ring[c->input_tail].t_us;
+        what = INPUT;
+    }
+    if (head != g->tail && !later(g->ring[g->tail].t_us, at_us)) {
+        at_us = g->ring[g->tail].t_us;
+        what = EDGE;
+    }
     if (what == NOTHING)
         return false;
     if (later(at_us, c->t_us)) {
         c->t_us = at_us;
         c->hops = 0;
     }
-    if (what == EDGE) {
+    if (what == EDGE)
         take_edge(c);
-    } else if (what == INPUT) {
+    else if (what == INPUT)
         take_input(c);
-    } else {
-        if (timer != TIMER_SAMPLE)
-            decide_here(c);
+    else if (what == TIMER)
         take_timer(c, timer);
-    }
-    trial_follow(c);
+    else
+        take_sample(c);
     return true;
 }
 
@@ -262,23 +253,32 @@ static uint16_t wanted_outputs(const core_t *c)
 {
     if (!c->running)
         return 0;
-    return (uint16_t)(running_table(c)->state[c->state].outputs | c->generator_outputs);
+    return (uint16_t)(present_state(c)->outputs | c->generator_outputs);
+}
+
+void core_step_to(core_t *c, uint32_t upto_us, uint32_t now_us)
+{
+    if (later(upto_us, now_us))
+        now_us = upto_us;
+    if (later(now_us, c->now_us)) /* else an interrupt has stepped since the caller looked at the clock */
+        c->now_us = now_us;
+    do {
+        while (take_next(c, upto_us)) {
+            trial_follow(c);
+            safety_apply(c, wanted_outputs(c));
+        }
+        if (later(upto_us, c->t_us)) {
+            c->hops = 0;
+            c->t_us = upto_us;
+        }
+        if (c->gate.waiting)
+            gate_aim(c);
+    } while (c->gate.head != c->gate.tail && !later(c->gate.ring[c->gate.tail].t_us, upto_us));
 }
 
 void core_step(core_t *c, uint32_t now_us)
 {
-    if (later(c->now_us, now_us))
-        now_us = c->now_us; /* an interrupt has stepped since the caller looked at the clock */
-    c->now_us = now_us;
-    do {
-        while (take_next(c, now_us))
-            safety_apply(c, wanted_outputs(c));
-        if (later(now_us, c->t_us))
-            c->hops = 0;
-        c->t_us = now_us;
-        if (c->gate.waiting)
-            gate_aim(c);
-    } while (c->gate.head != c->gate.tail && !later(c->gate.ring[c->gate.tail].t_us, now_us));
+    core_step_to(c, now_us, now_us);
 }
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */

@@ -18,6 +18,8 @@
 #include "queue.h"
 #include "wire.h"
 
+_Static_assert(RIG_OUTPUTS <= 8 && RIG_INPUTS <= 8 && RIG_GENERATORS <= 8 && RIG_RULES <= 4, "masks are 8 bits wide");
+
 #define GO_NONE 0xFE /* no transition is asked for */
 
 enum timer_id {
@@ -50,7 +52,6 @@ typedef struct { /* how a lever rule stands */
 
 typedef struct { /* how a generator stands */
     uint8_t phase;
-    uint8_t on;
     uint8_t step;   /* of the ramp */
     uint16_t begun; /* pulses; slots of a code */
 } generator_run_t;
@@ -79,7 +80,8 @@ typedef struct {
     uint8_t first; /* the first timer due, or TIMER_UNKNOWN */
     /* lever */
     gate_t gate;
-    uint8_t bounded; /* the gate's ends still hold, for edges that were kept */
+    uint8_t aimed;   /* what the gate foresees still holds */
+    uint8_t bounded; /* ... or at least its ends do, for edges that were kept */
     int32_t origin_counts;
     uint32_t period_us;
     int32_t first_counts, last_counts;
@@ -99,12 +101,14 @@ typedef struct {
     uint8_t running, filling, staged, last_trial;
     uint8_t filled[(RIG_STATES + 7) / 8]; /* the states of the next table that were sent */
     uint8_t state, go, go_cause, hops;
+    uint16_t state_at; /* where the present state lies within `table`, in bytes */
     uint8_t armed_rules;
     uint8_t sounds_due; /* generators whose sound was announced for this state's timer */
     uint32_t ended_us;
     uint8_t ever_ran;
     rule_run_t rule[RIG_RULES];
     generator_run_t generator[RIG_GENERATORS];
+    uint8_t generators_live, generators_on; /* bit each: not idle; driving its output */
     /* outputs */
     uint16_t active_outputs, generator_outputs, safe_levels;
     uint8_t level[RIG_OUTPUTS];
@@ -124,6 +128,7 @@ typedef struct {
 void core_init(core_t *c, uint32_t now_us, uint16_t boot, uint8_t reason);
 void core_input(core_t *c, uint32_t t_us, uint8_t levels); /* raw pin levels, bit per input */
 void core_step(core_t *c, uint32_t now_us);
+void core_step_to(core_t *c, uint32_t upto_us, uint32_t now_us); /* only what happened up to then; it is later now */
 uint32_t core_next(core_t *c, uint32_t now_us); /* when the next step is due, at most 2^30 us ahead */
 uint8_t core_command(core_t *c, uint32_t now_us, uint8_t message, const uint8_t *fields, uint8_t size);
 void core_host_heard(core_t *c, uint32_t now_us); /* any good frame from the host */
@@ -133,8 +138,14 @@ static inline uint16_t core_pins(const core_t *c) { return (uint16_t)(c->active_
 /* Within the core */
 static inline bool later(uint32_t a, uint32_t b) { return (int32_t)(a - b) > 0; }
 void trial_signal(core_t *c, uint8_t code); /* something happened that may move the trial */
+uint8_t *event(core_t *c, uint8_t message, uint8_t size); /* where its fields go, or 0 where there is no room */
 void emit(core_t *c, uint8_t message, const uint8_t *body, uint8_t size);
-static inline const table_t *running_table(const core_t *c) { return &c->table[c->active]; }
+extern const uint8_t BIT[8]; /* 1 << i: a chip that shifts by one at a time does without */
+static inline const table_t *running_table(const core_t *c) { return c->active ? &c->table[1] : &c->table[0]; }
+static inline const wire_state_t *present_state(const core_t *c)
+{
+    return (const wire_state_t *)(const void *)((const uint8_t *)c->table + c->state_at);
+}
 
 /* timers.c */
 void timer_set(core_t *c, uint8_t timer, uint32_t due_us);

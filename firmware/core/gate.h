@@ -99,20 +99,31 @@ static inline uint16_t gate_due(gate_t *g)
     return g->at_due;
 }
 
-/* The inputs are at these raw levels since t_us; core_input keeps them for the step. Returns as gate_edge does. */
-static inline uint16_t gate_input(gate_t *g, uint32_t t_us, uint8_t levels)
+/* The inputs are at these raw levels now. Returns which of them matter to what is foreseen, and shuts the gate then. */
+static inline uint8_t gate_watch(gate_t *g, uint8_t levels)
 {
     uint8_t changed = (uint8_t)((levels ^ g->levels) & g->watched);
     g->levels = levels;
     if (g->waiting || !changed)
-        return GATE_NO_PINS;
+        return 0;
     gate_shut(g);
-    if (gate_expired(g, t_us))
-        return GATE_NO_PINS;
+    return changed;
+}
+
+/* What is foreseen where inputs that matter have changed before the deadline. Returns as gate_edge does. */
+static inline uint16_t gate_foreseen(const gate_t *g, uint8_t changed, uint8_t levels)
+{
     for (uint8_t i = 0; i < g->inputs; i++)
         if (g->input[i].input == changed && g->input[i].level == (levels & changed))
             return g->input[i].outputs;
     return GATE_NO_PINS;
+}
+
+/* The inputs are at these raw levels since t_us; core_input keeps them for the step. Returns as gate_edge does. */
+static inline uint16_t gate_input(gate_t *g, uint32_t t_us, uint8_t levels)
+{
+    uint8_t changed = gate_watch(g, levels);
+    return changed && !gate_expired(g, t_us) ? gate_foreseen(g, changed, levels) : GATE_NO_PINS;
 }
 
 #endif

@@ -10,9 +10,12 @@ enum { IDLE, DELAY = GENERATOR_DELAYS, HIGH, LOW, RAMP };
 
 static void mark(core_t *c, uint8_t g, uint8_t what)
 {
-    uint8_t body[4] = {g, what};
-    wire_put_u16(body + 2, c->generator[g].begun);
-    emit(c, MSG_GENERATOR, body, sizeof body);
+    uint8_t *at = event(c, MSG_GENERATOR, 4);
+    if (!at)
+        return;
+    at[0] = g;
+    at[1] = what;
+    wire_put_u16(at + 2, c->generator[g].begun);
 }
 
 static const wire_generator_t *plan_of(const core_t *c, uint8_t g)
@@ -29,25 +32,30 @@ static bool is_light(const wire_generator_t *plan)
  * of them does can never make another's light brighter. */
 static void collect(core_t *c)
 {
-    c->generator_outputs = 0;
+    const wire_generator_t *plan = plan_of(c, 0);
+    const generator_run_t *run = c->generator;
+    uint8_t outputs = 0, on = c->generators_on;
     memset(c->level, 255, sizeof c->level);
-    for (uint8_t g = 0; g < running_table(c)->generators; g++) {
-        const wire_generator_t *plan = plan_of(c, g);
-        const generator_run_t *run = &c->generator[g];
-        if (run->on)
-            c->generator_outputs |= (uint16_t)(1u << plan->output);
-        if (run->phase <= DELAY || !is_light(plan))
+    for (uint8_t live = c->generators_live; live; live >>= 1, on >>= 1, plan++, run++) {
+        if (on & 1)
+            outputs |= BIT[plan->output];
+        if (!(live & 1) || run->phase == DELAY || !is_light(plan))
             continue;
-        uint8_t level = (uint8_t)((uint16_t)(plan->level * (uint16_t)(RAMP_STEPS - run->step)) / RAMP_STEPS);
+        uint8_t level = plan->level;
+        if (run->step)
+            level = (uint8_t)((uint16_t)(level * (uint16_t)(RAMP_STEPS - run->step)) / RAMP_STEPS);
         if (level < c->level[plan->output])
             c->level[plan->output] = level;
     }
+    c->generator_outputs = outputs;
 }
 
 static void set(core_t *c, uint8_t g, uint8_t phase, uint8_t on, uint32_t for_us)
 {
+    uint8_t bit = BIT[g];
     c->generator[g].phase = phase;
-    c->generator[g].on = on;
+    c->generators_live |= bit;
+    c->generators_on = (uint8_t)(on ? c->generators_on | bit : c->generators_on & ~bit);
     timer_set(c, (uint8_t)(TIMER_GENERATOR + g), c->t_us + for_us);
     collect(c);
 }
@@ -57,6 +65,8 @@ static void rest(core_t *c, uint8_t g)
 {
     const wire_generator_t *plan = plan_of(c, g);
     c->generator[g] = (generator_run_t){.phase = IDLE};
+    c->generators_live &= (uint8_t)~BIT[g];
+    c->generators_on &= (uint8_t)~BIT[g];
     timer_clear(c, (uint8_t)(TIMER_GENERATOR + g));
     if (plan->kind == GENERATOR_TONE && c->tone_by == g)
         c->tone_hz = 0;
@@ -93,7 +103,7 @@ static void announce(core_t *c, uint8_t g, uint32_t due_us)
 void generator_start(core_t *c, uint8_t g)
 {
     const wire_generator_t *plan = plan_of(c, g);
-    bool unannounced = plan->kind == GENERATOR_SOUND && !(c->sounds_due >> g & 1);
+    bool unannounced = plan->kind == GENERATOR_SOUND && !(c->sounds_due & BIT[g]);
     if (c->generator[g].phase != IDLE) {
         if (unannounced) /* else the host has the next one ready, and sound_off would take that back */
             emit(c, MSG_SOUND_OFF, &plan->sound, 1);
@@ -136,8 +146,8 @@ void generator_stop(core_t *c, uint8_t g)
 
 void generators_halt(core_t *c)
 {
-    for (uint8_t g = 0; g < running_table(c)->generators; g++) {
-        if (c->generator[g].phase == IDLE)
+    for (uint8_t g = 0; c->generators_live; g++) {
+        if (!(c->generators_live & BIT[g]))
             continue;
         if (plan_of(c, g)->kind == GENERATOR_SOUND)
             emit(c, MSG_SOUND_OFF, &plan_of(c, g)->sound, 1);

@@ -2,6 +2,10 @@
 #ifndef RIG_LIMITS_H
 #define RIG_LIMITS_H
 
+#ifdef __AVR__
+#include "../boards/avr/limits.h"
+#endif
+
 #ifndef RIG_STATES
 #define RIG_STATES 32
 #endif
@@ -45,6 +49,13 @@
 #define RIG_CAP_DEADMAN_US 5000000UL
 #endif
 
+/* Kept out of line, so that the path taken often saves no registers for it. */
+#ifdef __GNUC__
+#define RIG_SELDOM __attribute__((noinline))
+#else
+#define RIG_SELDOM
+#endif
+
 /* Interrupts off and on again, around what an interrupt shares with the step: a few instructions at most. */
 #ifndef RIG_ATOMIC_BEGIN
 #define RIG_ATOMIC_BEGIN() do {} while (0)
@@ -57,10 +68,11 @@
 #define RIG_UNLOCK() do {} while (0)
 #endif
 
-/* For a board that keeps its own short form of the gate: it was shut; it opens, interrupts are off. */
+/* For a board that keeps its own short form of the gate: it was shut; it is aimed anew; may it open (interrupts off)? */
 #ifndef RIG_GATE_SHUT
 #define RIG_GATE_SHUT() do {} while (0)
-#define RIG_GATE_OPENS(gate) do {} while (0)
+#define RIG_GATE_AIMED(gate) do {} while (0)
+#define RIG_GATE_OPENS(core) 1
 #endif
 
 #endif

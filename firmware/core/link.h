@@ -8,6 +8,7 @@
 #include "core.h"
 #include "frame.h"
 
+#define LINK_FIRMWARE 1 /* version of all this, told in hello */
 #define LINK_RESEND_MIN_US 200000UL
 #define LINK_RESEND_MAX_US 2000000UL
 

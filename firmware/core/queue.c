@@ -15,114 +15,97 @@ static uint16_t advance(uint16_t at, uint16_t by)
     return at >= RIG_QUEUE_BYTES ? (uint16_t)(at - RIG_QUEUE_BYTES) : at;
 }
 
-/* A count that the step and the link both change, on a chip that reads it in two halves. */
-static uint16_t whole(const uint16_t *count)
+/* What the step has put, read by the link: a step may come in between the halves of a 16-bit number. The other way
+ * round nothing can come in between, for the link does not run while a step does; but what it writes it writes in one. */
+static uint16_t put_so_far(const queue_t *q)
 {
     uint16_t value;
     RIG_ATOMIC_BEGIN();
-    value = *count;
+    value = q->put;
     RIG_ATOMIC_END();
     return value;
 }
 
-static void put(queue_t *q, const uint8_t *from, uint8_t size)
-{
-    uint8_t *at = q->bytes + q->head, *end = q->bytes + RIG_QUEUE_BYTES;
-    while (size--) {
-        *at++ = *from++;
-        if (at == end)
-            at = q->bytes;
-    }
-    q->head = (uint16_t)(at - q->bytes);
-}
-
-static void get(const queue_t *q, uint16_t from, uint8_t *to, uint8_t size)
-{
-    const uint8_t *at = q->bytes + from, *end = q->bytes + RIG_QUEUE_BYTES;
-    while (size--) {
-        *to++ = *at++;
-        if (at == end)
-            at = q->bytes;
-    }
-}
-
 uint16_t queue_free(const queue_t *q)
 {
-    return (uint16_t)(RIG_QUEUE_BYTES - whole(&q->used));
+    return (uint16_t)(RIG_QUEUE_BYTES - (uint16_t)(put_so_far(q) - q->freed_bytes));
 }
 
 bool queue_waits(const queue_t *q)
 {
-    bool waits;
-    RIG_ATOMIC_BEGIN();
-    waits = q->unsent < q->used;
-    RIG_ATOMIC_END();
-    return waits;
+    return q->sent_bytes != q->freed_bytes;
 }
 
-static void write_record(queue_t *q, uint8_t message, uint32_t board_us, const uint8_t *body, uint8_t size)
+static inline uint16_t room(const queue_t *q)
 {
-    uint8_t head[HEAD_BYTES] = {size, message};
-    wire_put_u32(head + 2, board_us);
-    put(q, head, HEAD_BYTES);
-    put(q, body, size);
-    RIG_ATOMIC_BEGIN();
-    q->used = (uint16_t)(q->used + HEAD_BYTES + size);
-    q->unsent = (uint16_t)(q->unsent + HEAD_BYTES + size);
-    RIG_ATOMIC_END();
+    return (uint16_t)(RIG_QUEUE_BYTES - (uint16_t)(q->put - q->freed_bytes));
+}
+
+/* Records begin within the ring and may end in the slack behind it, so each lies in one piece. */
+static uint8_t *open_record(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size)
+{
+    uint16_t length = (uint16_t)(HEAD_BYTES + size);
+    uint8_t *at = q->bytes + q->head;
+    q->head = advance(q->head, length);
+    q->put = (uint16_t)(q->put + length);
     q->next++;
+    *at++ = size;
+    *at++ = message;
+    return wire_put_u32(at, board_us);
 }
 
 static bool state_the_loss(queue_t *q, uint32_t board_us, uint8_t size)
 {
-    uint8_t body[8];
-    if (queue_free(q) < (uint16_t)(2u * HEAD_BYTES + sizeof body + size))
+    if (room(q) < (uint16_t)(2u * HEAD_BYTES + 8u + size))
         return false;
-    wire_put_u32(wire_put_u32(body, q->lost_from), q->next - 1);
+    uint32_t last = q->next - 1;
+    wire_put_u32(wire_put_u32(open_record(q, MSG_LOST, board_us, 8), q->lost_from), last);
     q->losing = 0;
-    write_record(q, MSG_LOST, board_us, body, sizeof body);
     return true;
 }
 
-bool queue_push(queue_t *q, uint8_t message, uint32_t board_us, const uint8_t *body, uint8_t size, uint16_t keep_free)
+RIG_SELDOM static uint8_t *open_or_lose(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size)
 {
-    if (keep_free && queue_free(q) < (uint16_t)(HEAD_BYTES + size + keep_free))
-        return false; /* a sample: the caller counts it as thinned */
-    if (q->losing && !state_the_loss(q, board_us, size)) {
-        q->next++;
-        return false;
-    }
-    if (queue_free(q) < (uint16_t)(HEAD_BYTES + size)) {
+    if (q->losing && state_the_loss(q, board_us, size))
+        return open_record(q, message, board_us, size);
+    if (!q->losing) {
         q->losing = 1;
-        q->lost_from = q->next++;
-        return false;
+        q->lost_from = q->next;
     }
-    write_record(q, message, board_us, body, size);
-    return true;
+    q->next++;
+    return 0;
+}
+
+uint8_t *queue_open(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size)
+{
+    if (q->losing || room(q) < (uint16_t)(HEAD_BYTES + size))
+        return open_or_lose(q, message, board_us, size);
+    return open_record(q, message, board_us, size);
+}
+
+uint8_t *queue_open_if(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size, uint16_t keep_free)
+{
+    if (room(q) < (uint16_t)(HEAD_BYTES + size + keep_free))
+        return 0;
+    return queue_open(q, message, board_us, size);
 }
 
 /* The number of the record at `at`, which follows number `before`: a `lost` record jumps over what it replaces. */
 static uint32_t number_at(const queue_t *q, uint16_t at, uint32_t expected)
 {
-    uint8_t head[HEAD_BYTES + 8];
-    get(q, at, head, 2);
-    if (head[1] != MSG_LOST)
-        return expected;
-    get(q, at, head, sizeof head);
-    return wire_get_u32(head + HEAD_BYTES + 4) + 1;
+    const uint8_t *record = q->bytes + at;
+    return record[1] == MSG_LOST ? wire_get_u32(record + HEAD_BYTES + 4) + 1 : expected;
 }
 
 uint8_t queue_peek(const queue_t *q, uint8_t *payload)
 {
-    if (!whole(&q->unsent))
+    if (put_so_far(q) == q->sent_bytes)
         return 0;
-    uint8_t head[HEAD_BYTES];
-    get(q, q->sent, head, HEAD_BYTES);
-    payload[0] = head[1];
+    const uint8_t *record = q->bytes + q->sent;
+    payload[0] = record[1];
     wire_put_u32(payload + 1, number_at(q, q->sent, q->sent_number));
-    memcpy(payload + 5, head + 2, 4);
-    get(q, advance(q->sent, HEAD_BYTES), payload + 9, head[0]);
-    return (uint8_t)(9 + head[0]);
+    memcpy(payload + 5, record + 2, (size_t)record[0] + 4);
+    return (uint8_t)(9 + record[0]);
 }
 
 void queue_sent(queue_t *q)
@@ -132,25 +115,21 @@ void queue_sent(queue_t *q)
     if ((int32_t)(q->sent_number - q->unseen) > 0)
         q->unseen = q->sent_number;
     q->sent = advance(q->sent, size);
-    RIG_ATOMIC_BEGIN();
-    q->unsent = (uint16_t)(q->unsent - size);
-    RIG_ATOMIC_END();
+    q->sent_bytes = (uint16_t)(q->sent_bytes + size);
 }
 
 void queue_rewind(queue_t *q)
 {
-    RIG_ATOMIC_BEGIN();
     q->sent = q->tail;
-    q->unsent = q->used;
+    q->sent_bytes = q->freed_bytes;
     q->sent_number = q->oldest;
-    RIG_ATOMIC_END();
 }
 
 void queue_acknowledge(queue_t *q, uint32_t next_event)
 {
     if ((int32_t)(next_event - q->unseen) > 0)
         return; /* never sent: a word about some other life of this board */
-    while (whole(&q->used)) {
+    while (put_so_far(q) != q->freed_bytes) {
         uint32_t number = number_at(q, q->tail, q->oldest);
         if ((int32_t)(next_event - number) <= 0)
             break;
@@ -160,7 +139,7 @@ void queue_acknowledge(queue_t *q, uint32_t next_event)
         q->oldest = number + 1;
         q->tail = advance(q->tail, size);
         RIG_ATOMIC_BEGIN();
-        q->used = (uint16_t)(q->used - size);
+        q->freed_bytes = (uint16_t)(q->freed_bytes + size);
         RIG_ATOMIC_END();
     }
 }

@@ -9,21 +9,27 @@
 #include "limits.h"
 #include "wire.h"
 
-typedef struct {
-    uint16_t head, tail, sent;     /* byte positions: write here; oldest kept; next to be sent */
-    uint16_t used;                 /* bytes from tail to head */
-    uint16_t unsent;               /* bytes from sent to head */
-    uint32_t next;                 /* number of the next event */
-    uint32_t oldest, sent_number;  /* numbers at tail and at sent */
-    uint32_t unseen;               /* first number never sent */
-    uint32_t lost_from;            /* first number lost, while `losing` */
+#define QUEUE_SLACK (14 + 2 * RIG_BATCH) /* the longest event, lever samples, with its head */
+
+typedef struct { /* the step writes `put` and what stands before it, the link writes the rest */
+    uint16_t head;        /* byte position: write here */
+    uint32_t next;        /* number of the next event */
+    uint32_t lost_from;   /* first number lost, while `losing` */
     uint8_t losing;
-    uint8_t bytes[RIG_QUEUE_BYTES];
+    uint16_t put;         /* bytes ever written, modulo 2^16 ... */
+    uint16_t sent_bytes;  /* ... sent, and ... */
+    uint16_t freed_bytes; /* ... acknowledged */
+    uint16_t tail, sent;  /* byte positions: oldest kept; next to be sent */
+    uint32_t oldest, sent_number; /* numbers at tail and at sent */
+    uint32_t unseen;      /* first number never sent */
+    uint8_t bytes[RIG_QUEUE_BYTES + QUEUE_SLACK];
 } queue_t;
 
 void queue_init(queue_t *q);
-/* Keep an event: `body` holds its fields only. `keep_free` bytes must stay free for more important ones. */
-bool queue_push(queue_t *q, uint8_t message, uint32_t board_us, const uint8_t *body, uint8_t size, uint16_t keep_free);
+/* Keep an event of `size` bytes: returns where its fields go, to be written at once, or 0 where it was lost. */
+uint8_t *queue_open(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size);
+/* Only where `keep_free` bytes stay free for more important ones; else 0, and it is not counted as lost. */
+uint8_t *queue_open_if(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size, uint16_t keep_free);
 uint16_t queue_free(const queue_t *q);
 bool queue_waits(const queue_t *q); /* for an acknowledgement */
 /* Copy the next unsent event as a payload (message, number, board_us, fields); 0 where there is none. */

@@ -20,20 +20,22 @@ static int32_t mirrored(const wire_rule_t *rule, int32_t counts)
 
 static void tell(core_t *c, uint8_t r, uint8_t decision, uint32_t since_us)
 {
-    uint8_t body[12], *at = body;
-    *at++ = r;
-    *at++ = decision;
-    at = wire_put_u32(wire_put_u32(at, (uint32_t)core_lever(c)), since_us);
-    wire_put_u16(at, c->rule[r].peak_counts);
-    emit(c, MSG_RULE, body, sizeof body);
+    uint8_t *at = event(c, MSG_RULE, 12);
+    if (at) {
+        at[0] = r;
+        at[1] = decision;
+        at = wire_put_u32(wire_put_u32(at + 2, (uint32_t)core_lever(c)), since_us);
+        wire_put_u16(at, c->rule[r].peak_counts);
+    }
     if (decision <= DECISION_PRESS)
         trial_signal(c, (uint8_t)(ON_RULE + 4 * r + decision));
 }
 
 static bool in_window(const wire_rule_t *rule, bool inside, int32_t pos)
 {
-    int32_t slack = inside ? rule->hysteresis_counts : 0;
-    return rule->lo_counts - slack < pos && pos < rule->hi_counts + slack;
+    if (!inside || !rule->hysteresis_counts)
+        return rule->lo_counts < pos && pos < rule->hi_counts;
+    return rule->lo_counts - (int32_t)rule->hysteresis_counts < pos && pos < rule->hi_counts + (int32_t)rule->hysteresis_counts;
 }
 
 static void window_changed(core_t *c, uint8_t r, bool inside)
@@ -54,7 +56,7 @@ static void window_changed(core_t *c, uint8_t r, bool inside)
 
 static bool press_counts(const core_t *c, const wire_rule_t *rule, const rule_run_t *run)
 {
-    if (rule->gate != WIRE_NO_INPUT && !(c->levels >> rule->gate & 1))
+    if (rule->gate != WIRE_NO_INPUT && !(c->levels & BIT[rule->gate]))
         return false;
     return !run->resting && !run->late;
 }
@@ -72,7 +74,7 @@ static void press_timer_set(core_t *c, uint8_t r, uint32_t time_us)
         timer_clear(c, (uint8_t)(TIMER_RULE + r));
 }
 
-static void press_moved(core_t *c, uint8_t r, int32_t pos)
+RIG_SELDOM static void press_moved(core_t *c, uint8_t r, int32_t pos)
 {
     rule_run_t *run = &c->rule[r];
     const wire_rule_t *rule = rule_of(c, r);
@@ -109,14 +111,15 @@ void rules_moved(core_t *c)
 {
     int32_t pos = core_lever(c);
     uint8_t armed = c->armed_rules;
-    for (uint8_t r = 0; armed; r++, armed >>= 1) {
+    const wire_rule_t *rule = rule_of(c, 0);
+    const rule_run_t *run = c->rule;
+    for (uint8_t r = 0; armed; r++, rule++, run++, armed >>= 1) {
         if (!(armed & 1))
             continue;
-        const wire_rule_t *rule = rule_of(c, r);
         if (rule->kind == RULE_PRESS)
             press_moved(c, r, pos);
-        else if (in_window(rule, c->rule[r].on, pos) != (bool)c->rule[r].on)
-            window_changed(c, r, !c->rule[r].on);
+        else if (in_window(rule, run->on, pos) != (bool)run->on)
+            window_changed(c, r, !run->on);
     }
 }
 
@@ -199,7 +202,7 @@ void rules_switch(core_t *c, const table_t *old)
 bool rule_level(const core_t *c, uint8_t code)
 {
     uint8_t r = (uint8_t)((code - ON_RULE) >> 2), decision = (uint8_t)((code - ON_RULE) & 3);
-    if (!(c->armed_rules >> r & 1) || rule_of(c, r)->kind != RULE_WINDOW)
+    if (!(c->armed_rules & BIT[r]) || rule_of(c, r)->kind != RULE_WINDOW)
         return false;
     const rule_run_t *run = &c->rule[r];
     if (decision == DECISION_HELD)
@@ -218,7 +221,7 @@ uint8_t rules_gates(const core_t *c)
     uint8_t inputs = 0, armed = c->armed_rules;
     for (const wire_rule_t *rule = rule_of(c, 0); armed; rule++, armed >>= 1)
         if ((armed & 1) && rule->kind == RULE_PRESS && rule->gate != WIRE_NO_INPUT)
-            inputs |= (uint8_t)(1u << rule->gate);
+            inputs |= BIT[rule->gate];
     return inputs;
 }
 
@@ -286,11 +289,11 @@ bool rule_level_ahead(core_t *c, uint8_t rules, uint8_t code, int32_t pos, span_
 {
     uint8_t r = (uint8_t)((code - ON_RULE) >> 2), decision = (uint8_t)((code - ON_RULE) & 3);
     const wire_rule_t *rule = rule_of(c, r);
-    if (rule->kind != RULE_WINDOW || !(rules >> r & 1))
+    if (rule->kind != RULE_WINDOW || !(rules & BIT[r]))
         return false;
-    bool before = (c->armed_rules >> r & 1) && c->rule[r].on;
+    bool before = (c->armed_rules & BIT[r]) && c->rule[r].on;
     bool inside = in_window(rule, before, pos);
-    if (narrower && !(c->armed_rules >> r & 1)) {
+    if (narrower && !(c->armed_rules & BIT[r])) {
         span_t span = window_span(rule, inside, r, pos);
         span_narrow(narrower, (span_t){span.lo, span.hi, 0, 0});
     }

@@ -15,7 +15,7 @@ bool safety_interlock_open(const core_t *c)
     return c->interlock < RIG_INPUTS && !(c->levels >> c->interlock & 1);
 }
 
-void safety_fault(core_t *c, uint8_t fault, uint16_t detail)
+RIG_SELDOM void safety_fault(core_t *c, uint8_t fault, uint16_t detail)
 {
     uint8_t body[3] = {fault};
     wire_put_u16(body + 1, detail);
@@ -38,7 +38,7 @@ static uint32_t duty_spent(const limit_t *l)
     return sum_us;
 }
 
-static uint32_t duty_left(const limit_t *l)
+RIG_SELDOM static uint32_t duty_left(const limit_t *l)
 {
     uint32_t spent_us = duty_spent(l);
     return spent_us >= l->max_duty_us ? 0 : l->max_duty_us - spent_us;
@@ -46,10 +46,8 @@ static uint32_t duty_left(const limit_t *l)
 
 /* Book on-time into the duty window's parts up to t. The window is watched as one part more than it has, so what is
  * counted is never less than the on-time within any stretch of the window's length. */
-static void book(limit_t *l, uint32_t t_us, bool on)
+RIG_SELDOM static void book_duty(limit_t *l, uint32_t t_us, bool on)
 {
-    if (!l->bin_us)
-        return;
     while (t_us - l->bin_start_us >= l->bin_us && (on || duty_spent(l))) {
         uint32_t end_us = l->bin_start_us + l->bin_us;
         if (on) {
@@ -66,6 +64,12 @@ static void book(limit_t *l, uint32_t t_us, bool on)
         l->bins[l->bin] += t_us - l->counted_us;
         l->counted_us = t_us;
     }
+}
+
+static inline void book(limit_t *l, uint32_t t_us, bool on)
+{
+    if (l->bin_us)
+        book_duty(l, t_us, on);
 }
 
 /* An output that is on may stay on for so long; 0 where it must go off. Sets `fault` to the reason. */
@@ -101,21 +105,27 @@ bool safety_allows(const core_t *c, uint16_t outputs)
 }
 
 /* What is off for the whole window is forgotten before the clock comes round and makes it look recent. */
-static void forget(core_t *c, uint8_t o)
+RIG_SELDOM static void forget_duty(core_t *c, uint8_t o)
 {
     limit_t *l = &c->limit[o];
     uint32_t empty_us = l->counted_us + (RIG_DUTY_BINS + 1) * l->bin_us;
-    timer_clear(c, (uint8_t)(TIMER_LIMIT + o));
-    if (l->bin_us && later(empty_us, c->t_us))
+    if (later(empty_us, c->t_us))
         timer_set(c, (uint8_t)(TIMER_LIMIT + o), empty_us);
     else
         memset(l->bins, 0, sizeof l->bins);
 }
 
+static inline void forget(core_t *c, uint8_t o)
+{
+    timer_clear(c, (uint8_t)(TIMER_LIMIT + o));
+    if (c->limit[o].bin_us)
+        forget_duty(c, o);
+}
+
 void safety_limit_timer(core_t *c, uint8_t o)
 {
     limit_t *l = &c->limit[o];
-    if (!(c->active_outputs >> o & 1)) {
+    if (!(c->active_outputs & BIT[o])) {
         forget(c, o);
         return;
     }
@@ -141,26 +151,26 @@ void safety_apply(core_t *c, uint16_t wanted)
         wanted = 0;
     if (wanted == c->active_outputs)
         return;
-    uint16_t turn_on = (uint16_t)(wanted & ~c->active_outputs);
-    for (uint8_t o = 0; turn_on && o < RIG_OUTPUTS; o++)
-        if (turn_on >> o & 1) {
+    uint8_t turn_on = (uint8_t)(wanted & ~c->active_outputs);
+    for (uint8_t o = 0; turn_on; o++, turn_on >>= 1)
+        if (turn_on & 1) {
             switch_output(c, o, true);
             if (!c->armed) { /* it may not: everything goes safe, and this one never came on */
                 wanted = 0;
                 break;
             }
         }
-    uint16_t changed = (uint16_t)(wanted ^ c->active_outputs);
-    for (uint8_t o = 0; changed && o < RIG_OUTPUTS; o++)
-        if ((changed & ~wanted) >> o & 1)
+    uint8_t turn_off = (uint8_t)(c->active_outputs & ~wanted);
+    for (uint8_t o = 0; turn_off; o++, turn_off >>= 1)
+        if (turn_off & 1)
             switch_output(c, o, false);
-    if (!changed)
+    if (wanted == c->active_outputs)
         return;
     c->active_outputs = wanted;
     uint32_t late_us = c->now_us - c->t_us;
-    uint8_t body[4];
-    wire_put_u16(wire_put_u16(body, wanted), (uint16_t)(late_us > 0xFFFF ? 0xFFFF : late_us));
-    emit(c, MSG_OUTPUT, body, sizeof body);
+    uint8_t *at = event(c, MSG_OUTPUT, 4);
+    if (at)
+        wire_put_u16(wire_put_u16(at, wanted), (uint16_t)(late_us > 0xFFFF ? 0xFFFF : late_us));
 }
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
@@ -193,7 +203,7 @@ static uint8_t set_safety(core_t *c, const uint8_t *f)
     return STATUS_OK;
 }
 
-static uint8_t arm(core_t *c)
+static uint8_t arm_command(core_t *c)
 {
     if (!c->locked)
         return STATUS_NOT_LOCKED;
@@ -211,7 +221,7 @@ uint8_t safety_command(core_t *c, uint8_t message, const uint8_t *f, uint8_t siz
 {
     (void)size;
     if (message == MSG_ARM)
-        return arm(c);
+        return arm_command(c);
     if (c->locked)
         return message == MSG_LOCK ? STATUS_OK : STATUS_LOCKED;
     if (message == MSG_SET_OUTPUT)

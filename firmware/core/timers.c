@@ -3,7 +3,7 @@
  * The lever sample changes nothing but the record, so it stands apart: the gate stays open while it is taken. */
 #include "core.h"
 
-static const uint8_t BIT[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+const uint8_t BIT[8] = {1, 2, 4, 8, 16, 32, 64, 128};
 
 bool timer_waits(const core_t *c, uint8_t timer)
 {

@@ -4,15 +4,10 @@
 
 #define MAX_HOPS (2 * RIG_STATES) /* states passed within one microsecond: more is a loop without time */
 
-static const wire_state_t *here(const core_t *c)
-{
-    return &running_table(c)->state[c->state];
-}
-
 uint8_t trial_target(const core_t *c, uint8_t code)
 {
-    const uint8_t *when = &here(c)->on0;
-    for (uint8_t i = 0; code && i < WIRE_WHEN_PER_STATE; i++, when += 2)
+    const uint8_t *when = &present_state(c)->on0;
+    for (uint8_t i = 0; code && when[0] && i < WIRE_WHEN_PER_STATE; i++, when += 2)
         if (when[0] == code)
             return when[1];
     return GO_NONE;
@@ -22,7 +17,7 @@ void trial_signal(core_t *c, uint8_t code)
 {
     if (!c->running || c->go != GO_NONE)
         return;
-    c->go = code == CAUSE_TIMER ? here(c)->after_to : trial_target(c, code);
+    c->go = code == CAUSE_TIMER ? present_state(c)->after_to : trial_target(c, code);
     c->go_cause = code;
 }
 
@@ -42,18 +37,18 @@ static bool holds(const core_t *c, uint8_t code)
 
 static void test_levels(core_t *c)
 {
-    const uint8_t *when = &here(c)->on0;
-    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE && c->go == GO_NONE; i = (uint8_t)(i + 2))
-        if (when[i] && holds(c, when[i]))
-            trial_signal(c, when[i]);
+    const uint8_t *when = &present_state(c)->on0;
+    for (uint8_t i = 0; when[0] && i < WIRE_WHEN_PER_STATE && c->go == GO_NONE; i++, when += 2)
+        if (holds(c, when[0]))
+            trial_signal(c, when[0]);
 }
 
 void lever_zero(core_t *c)
 {
     int32_t counts = core_lever(c);
-    uint8_t body[4];
-    wire_put_u32(body, (uint32_t)counts);
-    emit(c, MSG_ZEROED, body, sizeof body);
+    uint8_t *at = event(c, MSG_ZEROED, 4);
+    if (at)
+        wire_put_u32(at, (uint32_t)counts);
     c->origin_counts -= counts;
     c->last_counts -= counts;
     c->first_counts -= counts;
@@ -63,39 +58,44 @@ void lever_zero(core_t *c)
 /* A sound that will start when this state's timer ends is announced ahead, so that the host can have it ready. */
 static void announce_sounds(core_t *c)
 {
-    const wire_state_t *state = here(c);
+    const wire_state_t *state = present_state(c);
     if (!state->after_us || state->after_to == WIRE_END)
         return;
     const table_t *table = running_table(c);
-    uint8_t start = table->state[state->after_to].start;
-    for (uint8_t g = 0; g < table->generators; g++) {
-        const wire_generator_t *sound = &table->generator[g];
-        if (!(start >> g & 1) || sound->kind != GENERATOR_SOUND)
+    const wire_generator_t *sound = table->generator;
+    uint8_t start = table->state[state->after_to].start, bit = 1;
+    for (; start; start >>= 1, bit = (uint8_t)(bit << 1), sound++) {
+        if (!(start & 1) || sound->kind != GENERATOR_SOUND)
             continue;
         uint8_t body[5] = {sound->sound};
         wire_put_u32(body + 1, c->t_us + state->after_us + sound->delay_us);
         emit(c, MSG_SOUND_DUE, body, sizeof body);
-        c->sounds_due |= (uint8_t)(1u << g);
+        c->sounds_due |= bit;
     }
 }
 
-static void take_back_sounds(core_t *c, uint8_t started)
+RIG_SELDOM static void take_back(core_t *c, uint8_t off)
 {
-    for (uint8_t g = 0; g < RIG_GENERATORS; g++)
-        if ((c->sounds_due & ~started) >> g & 1) {
-            uint8_t sound = running_table(c)->generator[g].sound;
-            emit(c, MSG_SOUND_OFF, &sound, 1);
-        }
+    for (const wire_generator_t *plan = running_table(c)->generator; off; plan++, off >>= 1)
+        if (off & 1)
+            emit(c, MSG_SOUND_OFF, &plan->sound, 1);
+}
+
+static inline void take_back_sounds(core_t *c, uint8_t started)
+{
+    if (c->sounds_due & ~started)
+        take_back(c, (uint8_t)(c->sounds_due & ~started));
     c->sounds_due &= started;
 }
 
 static void start_and_stop(core_t *c, const wire_state_t *state)
 {
-    for (uint8_t g = 0; g < RIG_GENERATORS; g++)
-        if ((state->stop & ~state->start) >> g & 1)
+    uint8_t stop = (uint8_t)(state->stop & ~state->start), start = state->start;
+    for (uint8_t g = 0; stop; g++, stop >>= 1)
+        if (stop & 1)
             generator_stop(c, g);
-    for (uint8_t g = 0; g < RIG_GENERATORS; g++)
-        if (state->start >> g & 1)
+    for (uint8_t g = 0; start; g++, start >>= 1)
+        if (start & 1)
             generator_start(c, g);
     c->sounds_due = 0;
 }
@@ -105,10 +105,14 @@ static void enter(core_t *c, uint8_t target, uint8_t cause)
     const wire_state_t *state = &running_table(c)->state[target];
     take_back_sounds(c, cause == CAUSE_TIMER ? state->start : 0);
     c->state = target;
+    c->state_at = (uint16_t)((const uint8_t *)state - (const uint8_t *)c->table);
     uint32_t late_us = c->now_us - c->t_us;
-    uint8_t body[4] = {target, cause};
-    wire_put_u16(body + 2, (uint16_t)(late_us > 0xFFFF ? 0xFFFF : late_us));
-    emit(c, MSG_STATE, body, sizeof body);
+    uint8_t *at = event(c, MSG_STATE, 4);
+    if (at) {
+        at[0] = target;
+        at[1] = cause;
+        wire_put_u16(at + 2, (uint16_t)(late_us > 0xFFFF ? 0xFFFF : late_us));
+    }
     timer_clear(c, TIMER_STATE);
     if (state->after_us)
         timer_set(c, TIMER_STATE, c->t_us + state->after_us);
@@ -183,10 +187,8 @@ static bool good_state(const table_t *t, const wire_state_t *s)
     if ((s->start | s->stop) & (uint8_t)~known || s->rules >> t->rules || s->outputs >> RIG_OUTPUTS)
         return false;
     const uint8_t *when = &s->on0;
-    for (uint8_t i = 0; i < 2 * WIRE_WHEN_PER_STATE; i = (uint8_t)(i + 2)) {
-        uint8_t code = when[i], target = when[i + 1];
-        if (!code)
-            continue;
+    for (uint8_t i = 0; when[0] && i < WIRE_WHEN_PER_STATE; i++, when += 2) {
+        uint8_t code = when[0], target = when[1];
         if (code < ON_RULE || code >= ON_GENERATOR + RIG_GENERATORS || (target >= t->states && target != WIRE_END))
             return false;
         if (code < ON_INPUT && ((code - ON_RULE) >> 2) >= t->rules)
@@ -273,12 +275,28 @@ static uint8_t table_commit(core_t *c, const table_t *next)
     return STATUS_OK;
 }
 
+/* The transitions of a state, with the empty ones last: who searches them can stop there. */
+static void close_ranks(wire_state_t *state)
+{
+    uint8_t *when = &state->on0, *to = when, *end = when + 2 * WIRE_WHEN_PER_STATE;
+    for (; when < end; when += 2) {
+        if (!when[0])
+            continue;
+        to[0] = when[0];
+        to[1] = when[1];
+        to += 2;
+    }
+    for (; to < end; to += 2)
+        to[0] = 0;
+}
+
 /* One row. It is looked at here, one by one, so that the commit is short. */
 static uint8_t table_row(core_t *c, table_t *next, uint8_t message, uint8_t index, const uint8_t *f)
 {
     if (message == MSG_TABLE_STATE && index < next->states) {
         uint8_t bit = (uint8_t)(1u << (index & 7)), *filled = &c->filled[index >> 3];
         wire_state_read(&next->state[index], f);
+        close_ranks(&next->state[index]);
         *filled = (uint8_t)(good_state(next, &next->state[index]) ? *filled | bit : *filled & ~bit);
     } else if (message == MSG_TABLE_RULE && index < next->rules) {
         wire_rule_read(&next->rule[index], f);
