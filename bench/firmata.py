@@ -16,11 +16,11 @@ import json
 import multiprocessing as mp
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import tty
 from collections.abc import Callable
@@ -72,12 +72,12 @@ def rig_host(port: str, binary: str) -> None:
     engine._probe_due_us = now_us + 10**12  # the model in C answers no versions
     engine.rest_counts = engine._counts = 512
     table(engine)
-    session, _far = socket.socketpair()
+    session, far = socket.socketpair()
     guard, watcher = socket.socketpair()
-    stop_hearing = threading.Thread(target=lambda: [None for _ in iter(lambda: watcher.recv(4096), b"")], daemon=True)
-    stop_hearing.start()
-    drain = threading.Thread(target=lambda: [None for _ in iter(lambda: _far.recv(65536), b"")], daemon=True)
-    drain.start()
+    for end, says in ((far, wire.frame(wire.encode("ping", {"token": 1, "next_event": 0}))), (watcher, b"")):
+        context = mp.get_context("spawn")
+        process = context.Process(target=other_end, args=(end, says), daemon=True)
+        process.start()
     Loop(engine, FdPort(os.open(port, os.O_RDWR | os.O_NOCTTY)), session, guard).run()
 
 
@@ -104,12 +104,15 @@ def table(engine: Any) -> None:
     say("table_commit")
     trials.lib.host_keep_alive(trials.host)
 
-    def alive() -> None:
-        while True:
-            time.sleep(0.5)
-            trials.lib.host_keep_alive(trials.host)
 
-    threading.Thread(target=alive, daemon=True).start()
+def other_end(end: Any, says: bytes) -> None:
+    """The session or the guard: hears everything, and pings a few times a second as a session does."""
+    while True:
+        if says:
+            end.send(says)
+        if select.select([end], [], [], 0.1)[0] and not end.recv(1 << 16):
+            return
+        time.sleep(0.02)
 
 
 def pyfirmata_host(port: str, binary: str) -> None:
@@ -118,7 +121,13 @@ def pyfirmata_host(port: str, binary: str) -> None:
     from pyfirmata2 import pyfirmata2 as inner  # noqa: PLC0415
 
     inner.BOARD_SETUP_WAIT_TIME = 0
-    layout = {"digital": tuple(range(14)), "analog": tuple(range(6)), "pwm": (3,), "use_ports": True, "disabled": (0, 1)}
+    layout = {
+        "digital": tuple(range(14)),
+        "analog": tuple(range(6)),
+        "pwm": (3,),
+        "use_ports": True,
+        "disabled": (0, 1),
+    }
     hurry()
     board = pyfirmata2.Board(port, layout=layout)
     out, pin = board.get_pin("d:8:o"), board.get_pin("a:0:i")
@@ -150,7 +159,7 @@ def one(binary: str, host: Callable[[str, str], None], frames: int) -> np.ndarra
     far, near = pty.openpty()
     tty.setraw(far)
     tty.setraw(near)
-    process = mp.get_context("spawn").Process(target=host, args=(os.ttyname(near), binary), daemon=True)
+    process = mp.get_context("spawn").Process(target=host, args=(os.ttyname(near), binary))
     process.start()
     time.sleep(2.5)
     os.set_blocking(far, False)
@@ -162,7 +171,12 @@ def one(binary: str, host: Callable[[str, str], None], frames: int) -> np.ndarra
     os.set_blocking(far, True)
     environment = {**os.environ, "RIG_REAL_TIME": "1"}
     done = subprocess.run(
-        [binary, "device", str(far), str(frames)], pass_fds=(far,), capture_output=True, text=True, env=environment, check=True
+        [binary, "device", str(far), str(frames)],
+        pass_fds=(far,),
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
     )
     if process.pid:
         os.kill(process.pid, signal.SIGKILL)

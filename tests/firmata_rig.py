@@ -29,7 +29,7 @@ from rig.sim import START_US, SimSettings, World
 BYTE_US = 10e6 / 57_600
 REST_COUNTS = 512
 CUE_HZ = 6000
-SLICE_US = 2_000
+SLICE_US = 20_000
 
 CONFIG = """
 rig: bench

@@ -56,10 +56,10 @@ class FirmataLink:
         self._buffer = b""
         self._error = ""
         self._processes: list[subprocess.Popen[bytes]] = []
+        board = _open(port)
         self._socket, theirs = socket.socketpair()
         self._report, report = os.pipe()
         beats = socket.socketpair()
-        board = _open(port)
         try:
             self._guard = self._start_guard(board.fileno(), beats[1], report, wiring, max_on_s)
             self._loop = self._start_loop(board.fileno(), beats[0], theirs, wiring)

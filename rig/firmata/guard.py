@@ -8,6 +8,7 @@ Beats are 2-byte masks of the outputs that are on; 0xFFFF is a clean end.
 import contextlib
 import fcntl
 import json
+import math
 import os
 import select
 import signal
@@ -68,11 +69,12 @@ def watch(beats: socket.socket, limits: dict[str, Any]) -> str:
     """Until something is wrong. Returns what, or an empty string for a clean end."""
     max_on_s = {int(bit): seconds for bit, seconds in limits["max_on_s"].items()}
     since_s: dict[int, float] = {}
-    active, heard_s, rest = 0, time.monotonic(), b""
+    active, heard_s, rest = 0, math.inf, b""  # until its first word the loop is still looking for the board
     while True:
         silent_s = heard_s + (limits["silence_s"] if active else limits["idle_s"])
         due_s = overdue_s(since_s, max_on_s, silent_s)
-        ready, _, _ = select.select([beats], [], [], max(0.0, due_s - time.monotonic()))
+        wait_s = None if due_s == math.inf else max(0.0, due_s - time.monotonic())
+        ready, _, _ = select.select([beats], [], [], wait_s)
         now_s = time.monotonic()
         if not ready and now_s - due_s > OVERSLEPT_S:  # the whole computer stood still: let the loop come first
             ready = select.select([beats], [], [], GRACE_S)[0]

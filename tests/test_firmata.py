@@ -1,0 +1,145 @@
+"""The two processes over a real pseudo-terminal: a session, a killed loop, a hung one, a pulled cable, a wrong firmware."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+if sys.platform == "win32":
+    pytest.skip("the guard shares the port, which Windows does not allow", allow_module_level=True)
+
+from firmata_board import FirmataBoard
+from firmata_rig import PtyBoard, firmata_config, mouse
+from test_firmata_engine import QUICK, pulse
+
+from rig import launch
+from rig.board import Board
+from rig.doors.show import timing_at_end
+from rig.errors import BoardError
+from rig.firmata import FirmataLink
+from rig.record import events_of, manifest_of, read_entries
+from rig.session import Rules
+from rig.setup import board_setup, open_link
+from rig.timing import sentence
+
+STALE = (Path(__file__).parent / "data" / "stale_then_startup_adc.bin").read_bytes()[:239]
+
+
+@pytest.fixture
+def pty_board() -> Iterator[PtyBoard]:
+    board = PtyBoard(animal=mouse(), stale=STALE)
+    yield board
+    board.close()
+
+
+def armed(board: PtyBoard) -> tuple[FirmataLink, Board]:
+    config = firmata_config(board.port)
+    link = open_link(config)
+    assert isinstance(link, FirmataLink)
+    talk = Board(link)
+    talk.begin_anew()
+    for name, values in board_setup(config):
+        talk.send(name, values)
+    while not talk.idle:
+        talk.poll(20_000_000)
+    return link, talk
+
+
+def valve_is(board: PtyBoard, talk: Board | None, level: int) -> None:
+    """Wait for it; the session goes on meanwhile, if it still can."""
+    until_s = time.monotonic() + 10
+    while board.rig.board.high[8] != level:
+        assert time.monotonic() < until_s, f"the valve never came to {level}"
+        if talk:
+            talk.poll(5_000_000)
+        else:
+            time.sleep(0.005)
+
+
+def test_a_session_in_real_time_says_whose_clock_it_is(pty_board: PtyBoard, tmp_path: Path) -> None:
+    config = firmata_config(pty_board.port, str(tmp_path))
+    order = launch.Order(config, tmp_path / "config.yaml", changes=QUICK, rules=Rules(trials=1), seed=1)
+    summary = launch.launch(order)
+    assert (summary.ended, summary.trials, summary.lost_events) == ("trials", 1, 0)
+    assert not any(pty_board.rig.board.high)
+    entries, damage = read_entries(Path(summary.session))
+    assert not damage
+    timing = timing_at_end(manifest_of(entries), entries)
+    assert timing["clock"] == "host"
+    assert timing["frames"] > 500
+    assert 0 < timing["loop_p50_us"] <= timing["loop_p99_us"] <= timing["loop_worst_us"]
+    assert f"times are good to {timing['uncertainty_us']} us" in sentence(timing)
+    assert all(e.fields["clock"] == "host" and e.fields["uncertainty_us"] > 0 for e in events_of(entries))
+    assert manifest_of(entries)["timing"]["cautions"]
+
+
+def _kill(link: FirmataLink) -> None:
+    os.kill(link._loop.pid, signal.SIGKILL)
+
+
+def _hang(link: FirmataLink) -> None:
+    os.kill(link._loop.pid, signal.SIGSTOP)
+
+
+@pytest.mark.parametrize(("strike", "said"), [(_kill, "ended without a word"), (_hang, "was silent for")])
+def test_the_guard_closes_the_valve_of_a_loop_that_is_gone(
+    pty_board: PtyBoard, strike: Callable[[FirmataLink], None], said: str
+) -> None:
+    link, talk = armed(pty_board)
+    pulse(talk, "valve", width_us=490_000)
+    valve_is(pty_board, talk, 1)
+    strike(link)
+    valve_is(pty_board, None, 0)
+    if strike is _hang:
+        os.kill(link._loop.pid, signal.SIGKILL)
+    with pytest.raises(BoardError, match=f"guard: .*{said}.*closed all outputs"):
+        for _ in range(100):
+            talk.poll(50_000_000)
+
+
+def test_a_loop_told_to_stop_closes_by_itself(pty_board: PtyBoard) -> None:
+    link, talk = armed(pty_board)
+    pulse(talk, "valve", width_us=490_000)
+    valve_is(pty_board, talk, 1)
+    os.kill(link._loop.pid, signal.SIGTERM)
+    valve_is(pty_board, None, 0)
+    with pytest.raises(BoardError, match="SIGTERM"):
+        for _ in range(100):
+            talk.poll(50_000_000)
+
+
+def test_a_session_that_lets_go_leaves_all_low(pty_board: PtyBoard) -> None:
+    link, talk = armed(pty_board)
+    pulse(talk, "valve", width_us=490_000)
+    valve_is(pty_board, talk, 1)
+    link.close()
+    valve_is(pty_board, None, 0)
+    assert link._guard.returncode == 0
+
+
+def test_a_pulled_cable_is_told_in_one_line(pty_board: PtyBoard) -> None:
+    _, talk = armed(pty_board)
+    pty_board.unplug()
+    with pytest.raises(BoardError, match=r"the board is gone .*check the cable"):
+        for _ in range(100):
+            talk.poll(50_000_000)
+
+
+def test_a_pin_that_cannot_do_it_ends_both_processes() -> None:
+    board = PtyBoard(FirmataBoard(without_analogue=True))
+    try:
+        with pytest.raises(BoardError, match=r"pins\.lever: pin A0"):
+            open_link(firmata_config(board.port))
+    finally:
+        board.close()
+
+
+def test_a_port_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(BoardError, match=r"'/dev/nothing' cannot be opened .*ports here"):
+        open_link(firmata_config("/dev/nothing"))
