@@ -8,6 +8,7 @@ changes anything on the rig. Run by :mod:`rig.stream` or `rig serve`; may not wr
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import signal
@@ -25,7 +26,7 @@ from rig.errors import RecordError
 from rig.stream import schema
 from rig.stream.book import Book
 from rig.stream.guard import Guard, Log, Socket, bind
-from rig.stream.job import Job, Page, finish, job_from, journal_of, resident_bytes
+from rig.stream.job import MOST_S, Job, Page, finish, job_from, journal_of, resident_bytes
 
 SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,3}")
 NICE = 10  # live events and the session come first
@@ -122,6 +123,7 @@ class Answerer:
     def run(self) -> None:
         """Until the session is over and its listeners have everything, or have been waited for long enough."""
         until_s: float | None = None
+        last_s, held = math.inf, -1
         while True:
             for source, _ in self._poller.poll(100):
                 if source is self._router:
@@ -133,9 +135,12 @@ class Answerer:
                 else:
                     self._guard.handle(source)
             now_s = time.monotonic()
-            if self._page is not None and until_s is None and (self._page.ended or not self._parent):
-                until_s = now_s + self._job.linger_s
-            if until_s is not None and (now_s > until_s or self._all_have_it(now_s)):
+            if self._page is not None and (self._page.ended or not self._parent):
+                last_s = min(last_s, now_s + MOST_S)
+                now_held = sum(peer.have for peer in self.peers.values())
+                if now_held > held:  # as long as somebody comes nearer, all are waited for
+                    until_s, held = now_s + self._job.linger_s, now_held
+            if until_s is not None and (now_s > min(until_s, last_s) or self._all_have_it(now_s)):
                 return
             if resident_bytes() > MAX_BYTES:
                 self._log.say("too much memory is held: beginning anew")

@@ -6,7 +6,6 @@ cut off it on return. May not: know of sockets or clocks; whoever listens says w
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -71,7 +70,6 @@ class Copy:
             self._journal = JournalWriter.create(path)
             (self.folder / EVENTS).write_text(",".join(COLUMNS) + "\n", encoding="utf-8")
         self._csv = (self.folder / EVENTS).open("a", encoding="utf-8", newline="")
-        self._rows = csv.writer(self._csv, lineterminator="\n")
 
     def _go_on(self, path: Path) -> None:
         self._journal = JournalWriter.reopen(path)
@@ -95,8 +93,11 @@ class Copy:
         if message.kind == Kind.EVENT:
             _, number, _ = EVENT_HEADER.unpack_from(message.payload)
             words = ";".join([f"{key}={_word(value)}" for key, value in message.fields.items()])
-            row = (message.number, number, message.board_us, message.host_ns, message.name, words)
-            self._rows.writerow((*row, here_ns, utc, None if bound_us is None else round(bound_us, 1)))
+            if "," in words or '"' in words:
+                words = '"' + words.replace('"', '""') + '"'
+            event = f"{message.number},{number},{message.board_us},{message.host_ns},{message.name},{words}"
+            bound = "" if bound_us is None else f"{bound_us:.1f}"
+            self._csv.write(f"{event},{'' if here_ns is None else here_ns},{utc},{bound}\n")
 
     @property
     def check(self) -> int:

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import msgspec
 
+MOST_S = 60.0  # the end of a session waits no longer than this, whatever its listeners do
 _OFFSET = struct.Struct("<q")
 _BYTES = 16
 _WANTED, _ENDED, _AT = 0, 1, 8
+NOT_AT_ALL, BY_BELL, BY_BYTE = 0, 1, 2  # by a byte into its pipe, or by clearing this very byte
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -31,6 +33,7 @@ class Job(msgspec.Struct, frozen=True):
     page: str | None = None
     keys: str | None = None
     log: str | None = None
+    eager: bool = False
     linger_s: float = 10.0
 
     @property
@@ -75,13 +78,13 @@ class Page:
         return self._map
 
     @property
-    def wanted(self) -> bool:
-        """Is somebody asleep who wants to be woken when there is something new?"""
-        return bool(self._map[_WANTED])
+    def wanted(self) -> int:
+        """How the stream wants to be told that there is something new."""
+        return self._map[_WANTED]
 
     @wanted.setter
-    def wanted(self, on: bool) -> None:
-        self._map[_WANTED] = on
+    def wanted(self, how: int) -> None:
+        self._map[_WANTED] = how
 
     @property
     def ended(self) -> bool:

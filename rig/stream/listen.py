@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import zmq
@@ -55,6 +55,28 @@ class Status:
         return f"{self.session or 'no session'}: {self.records} records, {self.rate_hz:.0f}/s{lag}{gaps}, {clock}{away}"
 
 
+class Here(NamedTuple):
+    """The rig's clock on this computer's, as a line through now."""
+
+    rig_ns: int
+    here_ns: int
+    rate: float
+    bound_us: float
+    rate_error: float
+
+    @classmethod
+    def of(cls, clock: Clock, here_ns: int) -> Here:
+        """The line now. ``clock`` takes this computer for the host and the rig for the board."""
+        rig_us = int(clock.board_us(here_ns))
+        rate, rate_error = 1 / (1 + clock.drift_ppm / 1e6), clock.drift_error_ppm / 1e6
+        return cls(1000 * rig_us, clock.host_ns(rig_us), rate, clock.error_us(rig_us), rate_error)
+
+    def place(self, at_ns: int) -> tuple[int, float]:
+        """When that was here, ns, and how far that may be off, us."""
+        after_ns = at_ns - self.rig_ns
+        return self.here_ns + int(after_ns * self.rate), self.bound_us + abs(after_ns) * self.rate_error / 1000
+
+
 class Listener:
     """Copies sessions from ``address`` to ``out``.
 
@@ -89,6 +111,8 @@ class Listener:
         self._rate = (time.monotonic(), 0)
         self._utc_less_here_ns = 0
         self._newest_at_us: float | None = None
+        self._here: Here | None = None
+        self._second = (0, "")
         self._connect()
 
     def close(self) -> None:
@@ -105,6 +129,8 @@ class Listener:
         now_s = time.monotonic()
         if now_s >= self._ping_due_s:
             self._ping(now_s)
+        if self.clock.samples:
+            self._here = Here.of(self.clock, time.monotonic_ns())
         for source, _ in self._poller.poll(timeout_ms):
             if source is self._ask:
                 self._take_answers()
@@ -193,8 +219,7 @@ class Listener:
     def _take_live(self) -> None:
         for _ in range(DRAIN):
             try:
-                frames = self._live.recv_multipart(zmq.NOBLOCK)
-                message = schema.read_message(frames[-1])
+                message = schema.read_message(self._live.recv(zmq.NOBLOCK).partition(b" ")[2])
             except zmq.Again:
                 return
             except msgspec.DecodeError:
@@ -225,17 +250,22 @@ class Listener:
         self._count = max(self._count, message.number + 1)
 
     def _add(self, copy: Copy, message: Message) -> None:
-        here_ns: int | None = None
-        utc, bound_us = "", None
-        if message.at_ns is not None and self.clock.samples:
-            at_us = message.at_ns / 1000
-            here_ns = self.clock.host_ns(at_us)
-            utc = _utc(here_ns + self._utc_less_here_ns)
-            if message.bound_us is not None:
-                bound_us = message.bound_us + self.clock.error_us(at_us)
-            self._newest_at_us = at_us
-        copy.add(message, here_ns, utc, bound_us)
+        here, at_ns = self._here, message.at_ns
+        if here is None or at_ns is None:
+            copy.add(message, None, "", None)
+        else:
+            here_ns, bound_us = here.place(at_ns)
+            utc = self._utc(here_ns + self._utc_less_here_ns)
+            copy.add(message, here_ns, utc, None if message.bound_us is None else message.bound_us + bound_us)
+            self._newest_at_us = at_ns / 1000
         self._grown_s = time.monotonic()
+
+    def _utc(self, utc_ns: int) -> str:
+        """ISO 8601 with microseconds. Most events share their second with the last one."""
+        second, rest_ns = divmod(utc_ns, 1_000_000_000)
+        if second != self._second[0]:
+            self._second = (second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}")
+        return f"{self._second[1]}.{rest_ns // 1000:06d}Z"
 
     def _take_answers(self) -> None:
         for _ in range(20):
@@ -311,7 +341,7 @@ class Listener:
 
     def _open(self, session: str) -> None:
         self.copy = Copy(self._out, session)
-        self.clock = Clock()
+        self.clock, self._here = Clock(), None
         self._count, self._joined, self._asked_s = 0, False, None
         self._held = {}
         self._newest_at_us = None
@@ -344,20 +374,14 @@ class Listener:
         if now_s - since[0] >= 1.0:
             status.rate_hz = (self.copy.next - since[1]) / (now_s - since[0])
             self._rate = (now_s, self.copy.next)
-        if self.clock.samples:
-            here_ns = time.monotonic_ns()
-            rig_us = self.clock.board_us(here_ns)
-            status.offset_s = rig_us / 1e6 - here_ns / 1e9
-            status.bound_us = self.clock.error_us(rig_us)
+        if self._here is not None:
+            status.offset_s = (self._here.rig_ns - self._here.here_ns) / 1e9
+            status.bound_us = self._here.bound_us
             if self._newest_at_us is not None:
-                status.lag_ms = (rig_us - self._newest_at_us) / 1000
+                now_us = (time.monotonic_ns() - self._here.here_ns + self._here.rig_ns) / 1000
+                status.lag_ms = (now_us - self._newest_at_us) / 1000
 
 
 def _keys_of(folder: Path) -> tuple[keys.KeyPair, bytes]:
     """This listener's own pair, and the rig's public key."""
     return keys.read_pair(folder, keys.own_name(folder)), keys.read_public(folder / f"{keys.RIG}.key")
-
-
-def _utc(utc_ns: int) -> str:
-    seconds, rest_ns = divmod(utc_ns, 1_000_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest_ns // 1000:06d}Z"
