@@ -17,7 +17,7 @@ from typing import Any
 
 from rig import events, wire
 from rig.config import from_plain
-from rig.errors import ConfigError, RecordError
+from rig.errors import ConfigError, RecordError, RigError
 from rig.events import Kind
 from rig.journal import Record
 from rig.light import LightSum
@@ -120,7 +120,11 @@ def _trials(entries: Iterable[Record]) -> tuple[dict[int, str], dict[int, str | 
 
 def _water_ul(entries: Iterable[Record], manifest: Mapping[str, Any]) -> float:
     """What the valve gave in a session that could not say so itself."""
-    bench, since_us, water_ul = RigBench.of(from_plain(manifest["config"], "the record's config")), 0, 0.0
+    try:
+        bench = RigBench.of(from_plain(manifest["config"], "the record's config"))
+    except RigError:  # another version's configuration: the session counts all the same
+        return 0.0
+    since_us, water_ul = 0, 0.0
     for entry in entries:
         if entry.kind == Kind.EVENT and entry.payload[0] == _OUTPUT:
             _, _, board_us = wire.EVENT_HEADER.unpack_from(entry.payload)
