@@ -90,7 +90,8 @@ def latency(seconds: float, rounds: int) -> None:
         ours, bare = ([at(ages, share) for ages in found[who]] for who in ("rig", "c"))
         pooled = [at([age for ages in found[who] for age in ages], share) for who in ("rig", "c")]
         print(
-            f"{what}: {at(ours, 0.5):.1f} us, bare C pair {at(bare, 0.5):.1f} us, ratio {at(ours, 0.5) / at(bare, 0.5):.2f};"
+            f"{what}: {at(ours, 0.5):.1f} us, bare C pair {at(bare, 0.5):.1f} us,"
+            f" ratio {at(ours, 0.5) / at(bare, 0.5):.2f};"
             f" all rounds pooled {pooled[0]:.1f} / {pooled[1]:.1f} = {pooled[0] / pooled[1]:.2f}"
         )
 
