@@ -1,27 +1,32 @@
 """The other end of the wire, as the session knows it: hello, commands, events, clock – over any link.
 
-Both numberings live here. An event is handed up once, in order, or a gap is asked for again; a command is sent again
-until the board has taken it. Acknowledging an event is the caller's word that the journal has it. May not: know what
-a session or a trial is.
+An event is handed up once, in order, and a gap is asked for again; a command is sent again until the board has taken
+it (:mod:`rig.numbering`). Acknowledging an event is the caller's word that the journal has it. May not: know what a
+session or a trial is.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from rig import wire
 from rig.clock import Clock, Unwrapper
-from rig.errors import BoardError
+from rig.errors import BoardError, LinkError
 from rig.link import Link
+from rig.numbering import Inbox, Outbox
 
 PING_NS = 100_000_000
-RESEND_NS = 100_000_000
+LEAST_WAIT_NS = 1_000_000  # links may count in coarser steps than nanoseconds
 GIVE_UP_NS = 5_000_000_000
-COMMANDS_IN_FLIGHT = 8
+SILENT_NS = 2_000_000_000  # a board that answers no ping for so long is gone, whatever the port says
 _EVENT = 0x80
 _HELLO = wire.BY_NAME["hello"].number
-_HEADER = wire.EVENT_HEADER
+
+
+class RestartedError(BoardError):
+    """The board began a new life: what it had not told yet of the old one is gone."""
 
 
 class Hello(NamedTuple):
@@ -53,43 +58,46 @@ class Board:
         self.link = link
         self.clock = Clock()
         self.hello: Hello | None = None
-        self.next_event = 0
-        self.duplicates = 0
-        self.resends = 0
+        self.heartbeat_ns = PING_NS  # how often the board hears of the host: well within the dead-man time it was given
         self.round_trips_ns: deque[int] = deque(maxlen=1000)
         self._splitter = wire.FrameSplitter()
         self._unwrap = Unwrapper()
+        self._inbox, self._outbox = Inbox(0, 0), Outbox(0)
+        self._acknowledged = 0
+        self._asked_again = 0
         self._pings: dict[int, int] = {}
         self._token = 0
-        self._next_ping_ns = 0
-        self._next_command = 0
-        self._taken = 0  # commands below this number (mod 256) were taken by the board
-        self._waiting: deque[bytes] = deque()  # not yet sent
-        self._in_flight: deque[bytes] = deque()
-        self._sent_ns = 0
-        self._first_sent_ns = 0
+        self._next_ping_ns = self._heard_ns = self._polled_ns = 0
         self._asked_again_ns = 0
         self._early: list[bytes] = []  # what came right behind the hello
 
     # --- hello -------------------------------------------------------------------------------------------------------
 
     def connect(self, timeout_ns: int = GIVE_UP_NS) -> Hello:
-        """Ask who is there. Raises BoardError for silence or for a firmware that speaks another list."""
+        """Ask who is there; both numberings are then the board's.
+
+        Raises BoardError for silence or for a firmware that speaks another list.
+        """
+        hello = self._ask(timeout_ns)
+        self._inbox, self._outbox = Inbox(hello.boot, hello.oldest_event), Outbox(hello.next_command)
+        self._acknowledged = hello.oldest_event
+        return hello
+
+    def _ask(self, timeout_ns: int) -> Hello:
         deadline_ns = self.link.now_ns() + timeout_ns
         nonce = deadline_ns & 0xFFFFFFFF
-        while self.hello is None or self.hello.nonce != nonce:
+        while True:
             if self.link.now_ns() > deadline_ns:
                 raise BoardError("the board does not answer: check port and power, or flash it with `rig flash`")
             self.link.write(b"\0" + wire.frame(wire.encode("hello_ask", {"nonce": nonce})))
             until_ns = self.link.now_ns() + 200_000_000
-            while self.link.now_ns() < until_ns and (self.hello is None or self.hello.nonce != nonce):
-                for payload in self._splitter.feed(self.link.read(50_000_000)):
-                    if payload[0] == _HELLO:
-                        self._take_hello(payload)
-                        self._early.clear()
-                    else:
-                        self._early.append(payload)
-        return self.hello
+            while self.link.now_ns() < until_ns:
+                payloads = self._splitter.feed(self.link.read(50_000_000))
+                for i, payload in enumerate(payloads):
+                    if payload[0] == _HELLO and (hello := _hello(payload)).nonce == nonce:
+                        self.hello, self._early = hello, payloads[i + 1 :]
+                        self._heard_ns = self._polled_ns = self.link.now_ns()
+                        return hello
 
     def begin_anew(self) -> Hello:
         """Have the board start over, unless it has just done so. What it had not sent yet is gone."""
@@ -97,125 +105,132 @@ class Board:
         if hello.next_command == 0 and hello.oldest_event == 0:
             return hello
         boot, deadline_ns = hello.boot, self.link.now_ns() + GIVE_UP_NS
-        self.link.write(wire.frame(wire.encode("restart", {}, hello.next_command)))
         while hello.boot == boot:
             if self.link.now_ns() > deadline_ns:
                 raise BoardError("the board does not restart: press its reset button")
+            self.link.write(wire.frame(wire.encode("restart", {}, hello.next_command)))
             self.link.read(50_000_000)
             hello = self.connect()
         return hello
 
-    def _take_hello(self, payload: bytes) -> None:
-        fields = wire.decode(payload).fields
-        hello = Hello(**{name: int(value) for name, value in fields.items() if isinstance(value, int)})
-        if hello.wire_hash != wire.wire_hash():
-            raise BoardError(
-                f"the board's firmware speaks wire {hello.wire_hash:08x}, this program {wire.wire_hash():08x}:"
-                " run `rig flash`"
-            )
-        self.hello = hello
-        self._next_command = self._taken = hello.next_command
-        self.next_event = hello.oldest_event
+    def come_back(self, timeout_ns: int) -> None:
+        """Find the board again after a LinkError, and go on where both were.
+
+        Raises LinkError while it is not there, and RestartedError where it is not the same life of it.
+        """
+        deadline_ns = self.link.now_ns() + timeout_ns
+        if not self.link.reopen(timeout_ns):
+            raise LinkError("the board is not back yet: check the cable")
+        try:
+            hello = self._ask(max(0, deadline_ns - self.link.now_ns()))
+        except BoardError as error:
+            raise LinkError(str(error)) from None
+        self._check_life(hello, self._inbox, self._outbox)
+        self._outbox.taken(hello.next_command, self.link.now_ns())
+
+    def resume(self, boot: int, next_event: int, taken: int, unanswered: Sequence[bytes]) -> Hello:
+        """Go on where another process's record ends. Raises RestartedError where the board is in another life by now.
+
+        Args:
+            boot, next_event: the life, and the first event of it that the record does not have.
+            taken: how many commands of the record were applied, as its events say.
+            unanswered: the payloads of its other commands.
+        """
+        hello = self._ask(GIVE_UP_NS)
+        inbox, outbox = Inbox(boot, next_event), Outbox(taken & 0xFF)
+        outbox.recall(unanswered)
+        self._check_life(hello, inbox, outbox)
+        outbox.taken(hello.next_command, self.link.now_ns())
+        self._inbox, self._outbox, self._acknowledged = inbox, outbox, next_event
+        return hello
+
+    @staticmethod
+    def _check_life(hello: Hello, inbox: Inbox, outbox: Outbox) -> None:
+        known = hello.boot == inbox.boot and outbox.agrees(hello.next_command)
+        if not known or not hello.oldest_event <= inbox.next_event <= hello.next_event:
+            raise RestartedError(f"the board has started again (boot {hello.boot}): what it had not told is gone")
 
     # --- commands ----------------------------------------------------------------------------------------------------
 
     def send(self, name: str, values: dict[str, int] | None = None) -> bytes:
-        """Queue a command; it is sent again until the board has taken it. Returns its payload, for the record."""
-        payload = wire.encode(name, values or {}, self._next_command)
-        self._next_command = (self._next_command + 1) & 0xFF
-        self._waiting.append(payload)
-        self._push()
-        return payload
+        """Queue a command; returns its payload.
+
+        The next :meth:`poll` sends it, and again until the board has taken it: let the record have it before that.
+        """
+        if name == "set_safety" and values:
+            self.heartbeat_ns = min(PING_NS, 1000 * values["deadman_us"] // 4)
+        return self._outbox.number(name, values or {})
 
     @property
     def idle(self) -> bool:
         """Has the board taken every command?"""
-        return not self._waiting and not self._in_flight
+        return self._outbox.idle
 
-    def _push(self) -> None:
-        fresh = []
-        while self._waiting and len(self._in_flight) < COMMANDS_IN_FLIGHT:
-            payload = self._waiting.popleft()
-            if not self._in_flight:
-                self._first_sent_ns = self.link.now_ns()
-            self._in_flight.append(payload)
-            fresh.append(wire.frame(payload))
-        if fresh:
-            self._sent_ns = self.link.now_ns()
-            self.link.write(b"".join(fresh))
-
-    def _taken_to(self, next_command: int) -> None:
-        steps = (next_command - self._taken) & 0xFF
-        if not 0 < steps <= len(self._in_flight):
-            return
-        for _ in range(steps):
-            self._in_flight.popleft()
-        self._taken = next_command
-        self._first_sent_ns = self.link.now_ns()
-        self._push()
-
-    def _send_again(self, now_ns: int) -> None:
-        if not self._in_flight or now_ns - self._sent_ns < RESEND_NS:
-            return
-        if now_ns - self._first_sent_ns > GIVE_UP_NS:
+    def _push(self, now_ns: int) -> None:
+        if payloads := self._outbox.due(now_ns):
+            self.link.write(b"".join(wire.frame(payload) for payload in payloads))
+        elif self._outbox.stuck_ns(now_ns) > GIVE_UP_NS:
             raise BoardError("the board takes no commands: check the cable, then `rig run --resume`")
-        self.resends += 1
-        self._sent_ns = now_ns
-        self.link.write(b"".join(wire.frame(payload) for payload in self._in_flight))
 
     # --- events ------------------------------------------------------------------------------------------------------
 
-    def acknowledge(self) -> None:
-        """The journal holds every event handed up so far."""
-        self.link.write(wire.frame(wire.encode("ack", {"next_event": self.next_event & 0xFFFFFFFF, "resend": 0})))
+    def acknowledge(self, *, at_once: bool = True) -> None:
+        """The journal holds every event handed up so far. ``at_once``: do not wait for the next ping to say so."""
+        self._acknowledged = self._inbox.next_event
+        if at_once:
+            self.link.write(wire.frame(wire.encode("ack", {"next_event": self._acknowledged, "resend": 0})))
 
     def poll(self, timeout_ns: int) -> list[bytes]:
-        """Read, answer, and hand up the payloads of new events in order. Raises BoardError when the link is gone."""
-        self._heartbeat()
-        events: list[bytes] = []
-        payloads = self._splitter.feed(self.link.read(timeout_ns))
+        """Send, read, answer, and hand up the payloads of new events in order.
+
+        Raises LinkError when the link is gone or the board silent, RestartedError when the board began a new life.
+        """
+        now_ns = self.link.now_ns()
+        self._heartbeat(now_ns)
+        self._ask_for_missing(now_ns)
+        self._push(now_ns)
+        until_ping_ns = max(LEAST_WAIT_NS, self._next_ping_ns - now_ns)
+        payloads = self._splitter.feed(self.link.read(min(timeout_ns, until_ping_ns)))
         if self._early:
             payloads, self._early = self._early + payloads, []
+        events: list[bytes] = []
+        inbox = self._inbox
         for payload in payloads:
             if payload[0] < _EVENT:
                 self._take_control(payload)
-                continue
-            number = _HEADER.unpack_from(payload)[1]
-            if number == self.next_event:
-                self.next_event = number + 1
-                events.append(payload)
             else:
-                self._out_of_order(number, payload, events)
-        self._send_again(self.link.now_ns())
+                inbox.take(payload, events)
+        self._judge(bool(payloads))
         return events
 
-    def _out_of_order(self, number: int, payload: bytes, events: list[bytes]) -> None:
-        if (number - self.next_event) & 0xFFFFFFFF > 1 << 31:
-            self.duplicates += 1
-            return
-        if payload[0] == wire.BY_NAME["lost"].number:
-            first, last = wire.BY_NAME["lost"].body.unpack_from(payload, _HEADER.size)
-            if first == self.next_event and number == last + 1:  # it stands for all that is missing
-                self.next_event = number + 1
-                events.append(payload)
-                return
+    def _judge(self, heard: bool) -> None:
+        """Is it silent, or of another life?"""
         now_ns = self.link.now_ns()
-        if now_ns - self._asked_again_ns > 20_000_000:
-            self._asked_again_ns = now_ns
-            self.resends += 1
-            self.link.write(wire.frame(wire.encode("ack", {"next_event": self.next_event, "resend": 1})))
+        if self._inbox.stranger:
+            raise RestartedError("the board has started again: what it had not told is gone")
+        if heard or now_ns - self._polled_ns > SILENT_NS // 4:  # after a pause of the host's own, listen first
+            self._heard_ns = now_ns
+        self._polled_ns = now_ns
+        if now_ns - self._heard_ns > SILENT_NS:
+            raise LinkError("the board is silent: check cable and power")
 
-    def _heartbeat(self) -> None:
-        now_ns = self.link.now_ns()
+    def _ask_for_missing(self, now_ns: int) -> None:
+        if not self._inbox.gap or now_ns - self._asked_again_ns < self._outbox.patience.wait_ns:
+            return
+        self._asked_again_ns = now_ns
+        self._asked_again += 1
+        self.link.write(wire.frame(wire.encode("ack", {"next_event": self._acknowledged, "resend": 1})))
+
+    def _heartbeat(self, now_ns: int) -> None:
         if now_ns < self._next_ping_ns:
             return
         # An odd period, so that the samples of the clock do not march in step with anything on the board.
-        self._next_ping_ns = now_ns + PING_NS + now_ns % 7_919_000
+        self._next_ping_ns = now_ns + self.heartbeat_ns + now_ns % (self.heartbeat_ns // 13)
         self._token = (self._token + 1) & 0xFFFFFFFF
         self._pings[self._token] = now_ns
         if len(self._pings) > 50:
             del self._pings[next(iter(self._pings))]
-        self.link.write(wire.frame(wire.encode("ping", {"token": self._token, "next_event": self.next_event})))
+        self.link.write(wire.frame(wire.encode("ping", {"token": self._token, "next_event": self._acknowledged})))
 
     def _take_control(self, payload: bytes) -> None:
         message = wire.decode(payload)
@@ -224,18 +239,49 @@ class Board:
             if sent_ns is not None:
                 now_ns = self.link.now_ns()
                 self.round_trips_ns.append(now_ns - sent_ns)
+                self._outbox.patience.answered(now_ns - sent_ns)
                 board_us = self._unwrap.unwrap(int(message.fields["board_us"]))  # type: ignore[arg-type]
                 self.clock.add(sent_ns, board_us, now_ns)
         elif message.name == "command_ack":
-            self._taken_to(int(message.fields["next_command"]))  # type: ignore[arg-type]
-        elif message.name == "hello":
-            self.hello = None
+            self._outbox.taken(int(message.fields["next_command"]), self.link.now_ns())  # type: ignore[arg-type]
+            self._push(self.link.now_ns())
+        elif message.name == "hello" and self.hello and message.fields["boot"] != self.hello.boot:
+            self._inbox.stranger = True
 
     def unwrap_us(self, stamp_us: int) -> int:
         """A u32 stamp as a time that never wraps."""
         return self._unwrap.unwrap(stamp_us)
 
+    # --- what it was like ---------------------------------------------------------------------------------------------
+
+    @property
+    def next_event(self) -> int:
+        """The number of the next event to be handed up."""
+        return self._inbox.next_event
+
+    @property
+    def duplicates(self) -> int:
+        """Events that came again."""
+        return self._inbox.duplicates
+
+    @property
+    def resends(self) -> int:
+        """How often something was sent, or asked for, again."""
+        return self._outbox.resends + self._asked_again
+
     @property
     def damaged(self) -> int:
         """Frames from the board that were dropped as damaged."""
         return self._splitter.damaged
+
+
+def _hello(payload: bytes) -> Hello:
+    """Raises BoardError for a firmware that speaks another list."""
+    fields = wire.decode(payload).fields
+    hello = Hello(**{name: int(value) for name, value in fields.items() if isinstance(value, int)})
+    if hello.wire_hash != wire.wire_hash():
+        raise BoardError(
+            f"the board's firmware speaks wire {hello.wire_hash:08x}, this program {wire.wire_hash():08x}:"
+            " run `rig flash`"
+        )
+    return hello

@@ -64,7 +64,7 @@ class SerialLink:
 
     def reopen(self, timeout_ns: int) -> bool:
         """See :class:`Link`. A USB board is known again by vendor, product and serial number."""
-        name, deadline_ns = self._port.port, self.now_ns() + timeout_ns
+        name, deadline_ns = str(self._port.port), self.now_ns() + timeout_ns
         self._port.close()
         while True:
             with contextlib.suppress(BoardError):

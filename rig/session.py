@@ -212,6 +212,7 @@ class Session:
     # --- pump --------------------------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
+        self.journal.commit()  # a command is in the record before the board can have it
         payloads = self.board.poll(POLL_NS)
         host_ns = self.board.link.now_ns()
         if not payloads:
@@ -232,9 +233,10 @@ class Session:
             self._note_clock(host_ns)
         self._commit(host_ns)
         self.summary.events += len(payloads)
-        if self.board.next_event - self._acknowledged >= ACK_EVENTS:
+        many = self.board.next_event - self._acknowledged >= ACK_EVENTS
+        if many:
             self._acknowledged = self.board.next_event
-            self.board.acknowledge()
+        self.board.acknowledge(at_once=many)
 
     def _commit(self, host_ns: int) -> None:
         self.journal.commit()

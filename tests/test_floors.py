@@ -13,7 +13,7 @@ RIG = Path(__file__).parent.parent / "rig"
 FLOORS: dict[str, int] = {}
 for _floor, _rooms in enumerate(
     (
-        "errors units task table wire wiregen events clock config calibration draw plan curves pins frames"
+        "errors units task table wire wiregen numbering events clock config calibration draw plan curves pins frames"
         " loudness sounds dacclock mixer onset sound_events journal_format ceilings proof training welfare course",
         "link board core machine animals mouse sim protocol journal stream configfile planfile sound firmata archive",
         "session verify replay setup record subject light remake intent ready launch campaign timing",

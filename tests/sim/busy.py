@@ -2,6 +2,8 @@
 and mask until a push, a lever held still, a lick or the time ends it; a push or a still lever is rewarded.
 """
 
+import random
+
 from rig import (
     END,
     LASER,
@@ -13,12 +15,14 @@ from rig import (
     Drop,
     Param,
     Params,
+    Past,
     Press,
     Pulse,
     State,
     Tone,
     Train,
     Trial,
+    Values,
     Window,
     khz,
     mm,
@@ -38,7 +42,7 @@ PARAMS = Params(
 )
 
 
-def trial(p, past, rng):
+def trial(p: Values, past: Past, rng: random.Random) -> Trial:
     """One trial."""
     press = Press(1.5 * mm, 3 * mm, 200 * ms, 500 * ms, hysteresis=0.1 * mm)
     near = Window(-0.5 * mm, 0.5 * mm, hold=p.still, hysteresis=0.1 * mm)
