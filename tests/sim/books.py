@@ -5,13 +5,13 @@ May not: know how the session counts.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+from rig.doors.verify import check
 from sim.records import NUMBER, Session
 from sim.safety import FOREVER, spans
-
-from rig.doors.verify import check
 
 VALVE = 1
 
@@ -50,8 +50,9 @@ def water(session: Session) -> Iterator[str]:
 
 def _volume_ul(session: Session, open_us: int) -> float:
     """By the drops weighed: straight lines between them, and from nothing at 0 to the first."""
-    drops = [(0.0, 0.0)] + [(drop["open_ms"] * 1000, drop["ul"]) for drop in session.manifest["config"]["valve"]["drops"]]
-    for (t0, v0), (t1, v1) in zip(drops, drops[1:], strict=False):
+    weighed = session.manifest["config"]["valve"]["drops"]
+    drops = [(0.0, 0.0)] + [(drop["open_ms"] * 1000, drop["ul"]) for drop in weighed]
+    for (t0, v0), (t1, v1) in itertools.pairwise(drops):
         if open_us <= t1:
             return float(v0 + (v1 - v0) * (open_us - t0) / (t1 - t0))
     return float(drops[-1][1] * open_us / drops[-1][0])

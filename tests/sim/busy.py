@@ -1,5 +1,5 @@
-"""Much of what a trial can do, in little time: for the fault simulator, and for no animal. A bit code, then a tone with light
-and mask until a push, a lever held still, a lick or the time ends it; a push or a still lever is rewarded.
+"""Much of what a trial can do, in little time: for the fault simulator, and for no animal. A bit code, then a tone with
+light and mask until a push, a lever held still, a lick or the time ends it; a push or a still lever is rewarded.
 """
 
 import random

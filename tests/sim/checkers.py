@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rig import wire
 from sim.play import CLEAN, Played
 from sim.records import NUMBER, Session
 from sim.tap import Life
-
-from rig import wire
 
 LEVER, LOST, THINNED = NUMBER["lever"], NUMBER["lost"], NUMBER["thinned"]
 LEVER_BODY = wire.BY_NAME["lever"].body

@@ -1,7 +1,7 @@
 """Everything that can go wrong between a computer and its board, done to a simulated rig at drawn times.
 
-Bytes are damaged as they travel; at times of its own the cable is pulled, the board resets, the host stalls, sleeps, or is
-killed. May not: draw what happens when (draw.py), or judge it (checkers.py).
+Bytes are damaged as they travel; at times of its own the cable is pulled, the board resets, the host stalls, sleeps, or
+is killed. May not: draw what happens when (draw.py), or judge it (checkers.py).
 """
 
 from __future__ import annotations

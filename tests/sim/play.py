@@ -142,5 +142,3 @@ def _tear(folder: Path, chance: random.Random) -> None:
 def scratch() -> str | None:
     """Where simulated records are fastest written."""
     return "/dev/shm" if os.path.isdir("/dev/shm") else None
-
-

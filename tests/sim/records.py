@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from sim.tap import Life, Truth
-
 from rig import wire
+from sim.tap import Life, Truth
 
 MANIFEST, EVENT, COMMAND, NOTE, SUMMARY = range(1, 6)
 HEAD = struct.Struct("<2sIIBq")

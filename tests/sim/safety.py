@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sim.records import NUMBER, Session, Told
 
 from rig import wire
+from sim.records import NUMBER, Session, Told
 
 FOREVER = 1 << 62
 CAPS_US = {0: 2_000_000, 1: 30_000_000}
@@ -218,4 +218,5 @@ class _Walk:
             good = state["after_us"] and t_us == due_us and to == state["after_to"]
         else:
             good = self._targets(state).get(cause) == to
-        return "" if good else f"no way leads from state {self._state} to {to} by {cause:#x} at {t_us - self._since_us} us"
+        after_us = t_us - self._since_us
+        return "" if good else f"no way leads from state {self._state} to {to} by {cause:#x} after {after_us} us"
