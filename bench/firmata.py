@@ -207,8 +207,8 @@ def main() -> None:
             p50, p99 = (float(np.percentile(us, p)) for p in (50, 99))
             base = base or (p50, p99)
             print(
-                f"  {name:24} median {p50:7.0f} us ({p50 / base[0]:5.2f} x C)   p99 {p99:7.0f} us ({p99 / base[1]:5.2f} x C)"
-                f"   worst {us.max():7.0f} us"
+                f"  {name:24} median {p50:7.0f} us ({p50 / base[0]:5.2f} x C)   p99 {p99:7.0f} us"
+                f" ({p99 / base[1]:5.2f} x C)   worst {us.max():7.0f} us"
             )
         for other in others:
             other.kill()

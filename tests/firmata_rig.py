@@ -12,7 +12,7 @@ import select
 import threading
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 from firmata_board import FIRST_ANALOG, FirmataBoard
@@ -142,7 +142,7 @@ class BoardInRig:
         self.board, self.around = board, around
         self.to_board, self.to_host = Line(), Line()
         self.lever = REST_COUNTS
-        self.disturb = lambda counts: counts  # a wire that lies between lever and pin
+        self.disturb: Callable[[int], int] = lambda counts: counts  # a wire that lies between lever and pin
         self._planned_us = 0
         self._coming: list[tuple[int, str, int]] = []
         board.analogue = lambda channel: self.disturb(self.lever) if channel == 0 else 0

@@ -1,4 +1,4 @@
-"""The two processes over a real pseudo-terminal: a session, a killed loop, a hung one, a pulled cable, a wrong firmware."""
+"""The two processes over a real pseudo-terminal: a session, a killed loop, a hung one, a pulled cable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if sys.platform == "win32":
 
 from firmata_board import FirmataBoard
 from firmata_rig import PtyBoard, firmata_config, mouse
-from test_firmata_engine import QUICK, pulse
+from test_firmata_engine import QUICK, go_on, pulse
 
 from rig import launch
 from rig.board import Board
@@ -99,8 +99,7 @@ def test_the_guard_closes_the_valve_of_a_loop_that_is_gone(
     if strike is _hang:
         os.kill(link._loop.pid, signal.SIGKILL)
     with pytest.raises(BoardError, match=f"guard: .*{said}.*closed all outputs"):
-        for _ in range(100):
-            talk.poll(50_000_000)
+        go_on(talk)
 
 
 def test_a_loop_told_to_stop_closes_by_itself(pty_board: PtyBoard) -> None:
@@ -110,8 +109,7 @@ def test_a_loop_told_to_stop_closes_by_itself(pty_board: PtyBoard) -> None:
     os.kill(link._loop.pid, signal.SIGTERM)
     valve_is(pty_board, None, 0)
     with pytest.raises(BoardError, match="SIGTERM"):
-        for _ in range(100):
-            talk.poll(50_000_000)
+        go_on(talk)
 
 
 def test_a_session_that_lets_go_leaves_all_low(pty_board: PtyBoard) -> None:
@@ -127,8 +125,7 @@ def test_a_pulled_cable_is_told_in_one_line(pty_board: PtyBoard) -> None:
     _, talk = armed(pty_board)
     pty_board.unplug()
     with pytest.raises(BoardError, match=r"the board is gone .*check the cable"):
-        for _ in range(100):
-            talk.poll(50_000_000)
+        go_on(talk)
 
 
 def test_a_pin_that_cannot_do_it_ends_both_processes() -> None:

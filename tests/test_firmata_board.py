@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_recorded_stream_reads_the_same_however_it_is_cut(cuts: list[int], pat
     data = path.read_bytes()
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     splitter, found = Splitter(), list[bytes]()
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         found += splitter.feed(data[start:end])
     assert found == recorded(path)
     assert splitter.stray + sum(map(len, found)) == len(data)
@@ -74,7 +75,7 @@ def test_reports_keep_to_the_interval_and_only_where_asked_for() -> None:
     assert board.receive(50_000, b"\xc0\x01") == b"\xe0\x00\x04"
     board.receive(50_000, b"\xf0\x7a\x0a\x00\xf7")
     said = [t for t in range(60_000, 200_000, 1000) if board.step(t)]
-    assert [b - a for a, b in zip(said, said[1:], strict=False)][-5:] == [10_000] * 5
+    assert [b - a for a, b in pairwise(said)][-5:] == [10_000] * 5
     board.receive(200_000, b"\xc0\x00")
     assert board.step(300_000) == b""
 

@@ -1,8 +1,9 @@
-"""The engine on the model of a board, in virtual time: whole sessions, refusals, a lever that is noisy, stuck or torn."""
+"""The engine on the model of a board, in virtual time: sessions, refusals, a lever that is noisy, stuck or torn."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,9 @@ def begun(board: FirmataBoard | None = None, more: str = "", text: str = CONFIG)
 def test_the_fastest_sampling_is_used_and_measured() -> None:
     link = begun()
     assert link.engine.sample_period_us == pytest.approx(1000, rel=0.02)
-    assert min(link.engine.round_trips_us) == pytest.approx(4 * 10e6 / 57_600 * 1.5, rel=0.2)
+    assert min(link.engine.round_trips_us) >= round(
+        4 * 10e6 / 57_600
+    )  # four bytes on the line, and its samples between
     assert link.engine.uncertainty_us > 1600
 
 
@@ -183,8 +186,20 @@ def test_a_board_that_falls_silent_ends_the_session() -> None:
     assert isinstance(link.end, ModelEnd)
     link.end.rig.board.silent = True
     with pytest.raises(BoardError, match="silent"):
-        for _ in range(10):
-            link.read(100_000_000)
+        read_on(link)
+
+
+def read_on(link: Link, seconds: float = 1.0) -> None:
+    """Let a second pass."""
+    for _ in range(int(10 * seconds)):
+        link.read(100_000_000)
+
+
+def go_on(board: Board, act: Callable[[], None] = lambda: None) -> None:
+    """Do something, and let a few seconds pass."""
+    act()
+    for _ in range(100):
+        board.poll(50_000_000)
 
 
 def armed(config: Config) -> tuple[VirtualLink, Board]:
@@ -214,18 +229,14 @@ def pulse(board: Board, output: str, level: int = 255, width_us: int = 100_000) 
 def test_an_output_without_a_pin_ends_the_session_rather_than_lie() -> None:
     _, board = armed(firmata_config())
     with pytest.raises(BoardError, match=r"mask, which has no pin"):
-        pulse(board, "mask")
-        for _ in range(10):
-            board.poll(50_000_000)
+        go_on(board, lambda: pulse(board, "mask"))
 
 
 def test_light_below_full_command_needs_a_pwm_pin() -> None:
     allowed = "safety: {allow_host_timed_outputs: true}\n"
     _, board = armed(firmata_config(more=allowed, text=CONFIG.replace("valve: 8", "valve: 8, laser: 12")))
     with pytest.raises(BoardError, match="laser_level"):
-        pulse(board, "laser", level=128)
-        for _ in range(10):
-            board.poll(50_000_000)
+        go_on(board, lambda: pulse(board, "laser", level=128))
     link, board = armed(
         firmata_config(more=allowed, text=CONFIG.replace("valve: 8", "valve: 8, laser: 12, laser_level: 11"))
     )

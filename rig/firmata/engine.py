@@ -21,9 +21,9 @@ MASK = (1 << 32) - 1
 WAIT_WHO_US = 12_000_000  # an Uno's bootloader, then StandardFirmata's blinking of its version
 WAIT_PINS_US = 3_000_000
 ASK_AGAIN_US = 500_000
-REST_SAMPLES = 100
+REST_SAMPLES = 1000  # a second: a paw that holds the lever for a moment is not rest
 SKIPPED_SAMPLES = 30  # StandardFirmata first hurries through those it believes it owes
-WAIT_REST_US = 5_000_000
+WAIT_REST_US = 15_000_000
 PROBE_US = 1_000_000
 SILENT_US = 250_000  # of the analogue channel: a sample is due every millisecond
 DEAF_US = 3_000_000  # of the board: a version is asked for every second
@@ -148,7 +148,7 @@ class Engine:
         return self.board.take(port.read(wait_ns)) > 0
 
     def _find_rest(self, port: Port) -> None:
-        """The lever's rest and noise, from the first 100 samples in which it is still."""
+        """The lever's rest and noise, from the first second in which it is still."""
         if not self.wiring.analogue:
             self.rest_counts = self.board.levels >> _SWITCH
             return
