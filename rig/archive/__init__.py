@@ -34,8 +34,12 @@ class Archive:
     def __init__(self, url: str) -> None:
         self.url = url
         self._engine = _engine(url)
-        with _told(self):
-            bring_up_to_date(self._engine)
+        try:
+            with _told(self):
+                bring_up_to_date(self._engine)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of the database."""
