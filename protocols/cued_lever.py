@@ -7,7 +7,27 @@ part of the interval starts that part again. The trial's number goes out as a bi
 Sources: press rule [AP], response window and trial counts [CR], states [AP, CR, WR]; the rest is recalled (TASK.md 1).
 """
 
-from rig import END, SYNC, TOUCH, Code, Drop, Noise, Param, Params, Press, State, Tone, Trial, Window, db, khz, mm, ms, s, ul
+from rig import (
+    END,
+    SYNC,
+    TOUCH,
+    Code,
+    Drop,
+    Noise,
+    Param,
+    Params,
+    Press,
+    State,
+    Tone,
+    Trial,
+    Window,
+    db,
+    khz,
+    mm,
+    ms,
+    s,
+    ul,
+)
 
 PARAMS = Params(
     rest=Param(1.5 * mm, "a push leaves rest here", 0.2 * mm, 10 * mm, recalled=True),
