@@ -39,6 +39,7 @@ from rig.sounds import Click, Sound, make, with_sync
 
 GAP_KINDS = {Kind.UNDERRUN, Kind.CLOCK_STEP, Kind.DEVICE_LOST, Kind.DEVICE_BACK}
 LOOP_S = 60
+NEAR_MS = 1000  # an underrun's event says that the sound is disturbed for so long
 STEPS = 1 << 24  # float32 holds this many values exactly
 Numbers = NDArray[np.float64]
 
@@ -126,38 +127,45 @@ def gaps(args: argparse.Namespace) -> None:
     with NullSink() as sink:
         recorder = Recorder(sink).start()
         with SoundEngine({"count": counting_sound()}, settings) as engine, busy(args.busy):
-            next_ns, end = time.monotonic_ns() + engine.lead_ns, time.monotonic() + 60 * args.minutes
+            sounding, end = engine.play("count"), time.monotonic() + 60 * args.minutes
             while time.monotonic() < end:
-                # A loop is told two seconds ahead; a device that was lost for longer begins anew.
-                if time.monotonic_ns() > next_ns - 2_000_000_000:
-                    engine.schedule("count", next_ns)
-                    next_ns += LOOP_S * 1_000_000_000
-                time.sleep(0.05)
-                events += engine.drain_events()
+                time.sleep(0.01)
+                new = engine.drain_events()
+                events += new
+                # The next begins when the last has ended, so that no two ever add up.
+                if any(e.token == sounding and e.kind in (Kind.ENDED, Kind.UNSOUNDED) for e in new):
+                    sounding = engine.play("count")
         recording = recorder.stop()
-    report_gaps(recording, events, engine.lead_ns or 50_000_000, args)
+    report_gaps(recording, events, args)
 
 
-def report_gaps(recording: Recording, events: list[SoundEvent], within_ns: int, args: argparse.Namespace) -> None:
+def report_gaps(recording: Recording, events: list[SoundEvent], args: argparse.Namespace) -> None:
     index = np.round(recording.samples[:, 0].astype(np.float64) * STEPS).astype(np.int64)
     first, last = np.flatnonzero(index)[[0, -1]]
     index = index[first : last + 1]
-    broken = np.flatnonzero(np.diff(index) != 1)
-    # Silence is broken at its every sample; loops join within a few samples of their ends.
-    edges = broken[(index[broken] != 0) | (index[broken + 1] != 0)]
-    total = LOOP_S * RATE_HZ
-    joint = [bool(((index[max(0, b - 400) : b + 400] > total - 400) | (index[b] > total - 400)).any()) for b in edges]
-    at_ns = recording.host_ns(first + edges[~np.array(joint, dtype=bool)])
+    # A break is where the next sample heard is not the one that follows; silence between two belongs to it.
+    at = np.flatnonzero(index)
+    step = np.diff(index[at])
+    silent = np.diff(at) - 1
+    joint = (index[at[:-1]] == LOOP_S * RATE_HZ) | (index[at[1:]] == 1)
+    broken = np.flatnonzero(((step != 1) | (silent > 0)) & ~joint)
+    at_ns = recording.host_ns(first + at[broken])
     told_ns = np.array([e.host_ns for e in events if e.kind in GAP_KINDS] or [0], dtype=np.float64)
     near_ms = np.array([np.min(np.abs(told_ns - t)) / 1e6 for t in at_ns])
     kinds = {str(k): sum(e.kind == k for e in events) for k in sorted(GAP_KINDS)}
-    unrecorded = int(np.sum(near_ms > 1e3 * 0.1 + within_ns / 1e6))
+    unrecorded = int(np.sum(near_ms > NEAR_MS))
     print(
         f"{args.minutes:g} min, block {args.block[0]}, {args.busy} busy processes, {len(index) / RATE_HZ:.0f} s heard"
     )
     print(f"events: {kinds}")
-    print(f"breaks in the recording: {len(at_ns)}; samples of silence in it: {int(np.sum(index == 0))}")
-    print(f"breaks with no event within 100 ms + {within_ns / 1e6:.0f} ms: {unrecorded}")
+    lost = int(np.sum(step[broken] - 1))
+    print(f"breaks in the recording: {len(at_ns)}, {int(silent[broken].sum())} samples of silence, {lost} samples lost")
+    alone = [
+        f"{s}/{n - 1}" for s, n in zip(silent[broken][near_ms > NEAR_MS], step[broken][near_ms > NEAR_MS], strict=True)
+    ]
+    print(
+        f"breaks with no event within {NEAR_MS} ms: {unrecorded}; their silence/loss, samples: {' '.join(alone) or '-'}"
+    )
     if len(near_ms):
         print(
             f"distance of a break from its nearest event: median {np.median(near_ms):.1f} ms, worst {near_ms.max():.1f}"

@@ -24,8 +24,12 @@ from rig.config import Config, from_plain
 from rig.entry import Entry
 from rig.errors import ConfigError, RigError
 from rig.launch import Order, intend, launched
+from rig.plan import Calendar, Light, Plan
 from rig.plan.draw import derived_seed
+from rig.plan.make import PlanSpec, make_plan
+from rig.plan.today import Today
 from rig.session import Rules
+from rig.subject import History
 
 START = date(2025, 3, 3)  # day 1 of a simulated study, if nothing else is said: a Monday
 HOUR = time(12, tzinfo=UTC)
@@ -47,15 +51,35 @@ class Study:
     days: int = 16
     seed: int = 1
     light_days: tuple[int, ...] = ()
-    protocol: str = "cued_lever"
+    protocol: str | None = None
     changes: Mapping[str, str] = field(default_factory=dict)
     rules: Rules = Rules(minutes=30)
     start: date = START
     light_effect: float = 0.75
+    light: Light = Light()
 
     def subject(self, number: int) -> str:
         """The name of a mouse, 1 being the first: M01."""
         return f"M{number:0{max(2, len(str(self.mice)))}d}"
+
+    def plan(self) -> Plan | None:
+        """The light plan: every mouse has light on the light days, on the share of trials that is usual."""
+        if not self.light_days:
+            return None
+        subjects = tuple(self.subject(number) for number in range(1, self.mice + 1))
+        return make_plan(
+            PlanSpec(
+                subjects,
+                {"opsin": subjects},
+                study=f"simulated {self.seed}",
+                days=self.days,
+                light_days=self.light_days,
+                windows=(),
+                rules=self.light,
+                calendar=Calendar(self.start),
+            ),
+            self.seed,
+        )
 
     def jobs(self) -> list[Job]:
         """Every session, in the order of days."""
@@ -74,6 +98,7 @@ class Study:
             "rules": asdict(self.rules),
             "start": self.start.isoformat(),
             "light_effect": self.light_effect,
+            "light": asdict(self.light),
             "config": self.config.digest(),
         }
 
@@ -115,6 +140,7 @@ class Job:
     def order(self, place: Path) -> Order:
         """What is asked of the session, recorded below ``place``. The record itself does not say where that is."""
         study = self.study
+        plan = study.plan()
         plain = study.config.plain() | {"stream": None, "stream_keys": None, "data": ".", "archive": None, "plan": None}
         return Order(
             from_plain(plain),
@@ -126,6 +152,10 @@ class Job:
             seed=derived_seed(study.seed, "session", self.number, self.day) % (1 << 31),
             animal=f"mouse:study={study.seed},number={self.number},day={self.day},light={study.light_effect:g}",
             began=datetime.combine(self.date, HOUR),
+            no_plan=plan is None,
+            plan=plan,
+            past=History(self.subject),  # sessions are run in any order: what came before does not matter
+            today=Today(plan.row(self.subject, self.day)) if plan else None,
         )
 
 

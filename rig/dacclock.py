@@ -22,11 +22,12 @@ BUCKET_NS = 200_000_000  # longer than a server's own period
 BANDWIDTH_HZ = 0.2
 RATE_LIMIT = 5e-4  # no sound card is further from its nominal rate
 SETTLE_BUCKETS = 5
-JUMP_NS = 1_000_000  # punctual callbacks this much later: if it lasts, a gap in the sound
+JUMP_NS = 750_000  # punctual callbacks this much later: if it lasts, a gap in the sound
 LATE_BUCKETS = 2
 LEAD_STEP_NS = 300_000  # of the running median, divided by the buckets so far
 LEAD_STEP_MIN_NS = 2_000
 SPREAD_GAIN = 0.02
+DOUBT_FADES = 0.9  # a bucket
 
 
 class DacClock:
@@ -43,6 +44,8 @@ class DacClock:
         self._floor_ns = block_samples * self._nominal_ns / 2 + delay_error_ns
         self._delay_ns = delay_ns
         self.step_ns = self._nominal_ns
+        self.emptied = False  # the newest callback found an empty buffer: an underrun, whether it was flagged or not
+        self._primed = False  # a lead has been reported
         self._request_ns = math.nan
         self._fresh = True  # the line is new: it follows each earlier callback at once
         self._calls = 0  # in this bucket
@@ -51,6 +54,7 @@ class DacClock:
         self._buckets = 0  # since the first
         self._settling = SETTLE_BUCKETS  # buckets until the line is trusted
         self._lead_ns = self._last_lead_ns = 0.0
+        self._doubtful_ns = 0.0  # gaps that PortAudio's own estimate did not show
         self._first_leads: list[float] = []
         self._square = 0.0  # running mean of squared residuals of the line
         self._spread_ns = 0.0  # running mean distance of reported leads from their median
@@ -77,6 +81,8 @@ class DacClock:
         Returns 0, or by how many ns the sound turned out to be delayed: a gap that nobody flagged.
         """
         self._request_ns += self.step_ns * self._block
+        self.emptied = self._primed and lead_ns <= 0
+        self._primed = self._primed or lead_ns > 0
         if interrupted or lead_ns <= 0 or math.isnan(self._request_ns):
             self._restart(now_ns)  # nothing is in the buffer, or nothing is known of it
             return 0
@@ -126,20 +132,26 @@ class DacClock:
         self._fresh, self._late_buckets = False, 0
         self._buckets += 1
         self._settling = max(0, self._settling - 1)
+        self._doubtful_ns *= DOUBT_FADES
         self._learn_lead(lead_ns)
         return 0
 
     def _jump(self, late_ns: float, lead_ns: float) -> int:
-        """The line is elsewhere. Either the sound was interrupted, or the buffer is now kept fuller or emptier."""
+        """The line is elsewhere: the sound was interrupted, or the buffer is now kept fuller."""
         self._request_ns += late_ns
         self._late_buckets = 0
-        reported_jump_ns = late_ns + lead_ns - self._last_lead_ns
+        undisturbed = abs(late_ns + lead_ns - self._last_lead_ns) < abs(late_ns) / 2
         self._last_lead_ns = lead_ns
-        if abs(reported_jump_ns) < abs(late_ns) / 2:
-            # PortAudio's converter time went on undisturbed, so the sound did: the line has another lead from here.
-            self._lead_ns -= late_ns
-            self._first_leads = [first - late_ns for first in self._first_leads]
-            return 0
+        if late_ns < 0 and undisturbed:
+            # PortAudio's converter time went on, so the sound did: the line has another lead from here on, unless
+            # it only comes back from a gap that PortAudio never saw, such as callbacks that were held up.
+            back_ns = min(-late_ns, self._doubtful_ns)
+            self._doubtful_ns -= back_ns
+            self._lead_ns += -late_ns - back_ns
+            self._first_leads = [first - late_ns - back_ns for first in self._first_leads]
+            return round(-back_ns)
+        # A sound server's estimate lags by seconds, so that a gap is believed without it.
+        self._doubtful_ns += late_ns if undisturbed else 0.0
         self._settling = SETTLE_BUCKETS // 2
         return round(late_ns)
 

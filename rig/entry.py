@@ -67,6 +67,7 @@ class SessionRow:
     seed: str
     day: int | None
     stage: str | None
+    light_window: str | None
     n_trials: int
     n_rewarded: int
     n_light: int
@@ -140,8 +141,8 @@ class SessionBytes:
     def session_row(self, trials: Sequence[TrialRow]) -> SessionRow:
         """The session's row."""
         manifest, summary = self.manifest, self.summary or {}
-        plan = manifest.get("plan") or {}
-        row = plan.get("row") or {}
+        course = manifest.get("course") or {}
+        row = (course.get("today") or {}).get("row") or {}
         name = str(manifest["session"])
         return SessionRow(
             uid=self.uid,
@@ -156,7 +157,8 @@ class SessionBytes:
             program=str(manifest["program"]),
             seed=str(manifest["seed"]),
             day=row.get("day"),
-            stage=_text(manifest.get("stage")),
+            stage=course.get("stage") or None,
+            light_window=row.get("window"),
             n_trials=len(trials),
             n_rewarded=sum(trial.outcome == "rewarded" for trial in trials),
             n_light=sum(trial.light for trial in trials),
@@ -222,10 +224,6 @@ def _add(row: dict[str, Any], event: Event) -> None:
             row["outcome"] = outcome
             if outcome == "rewarded":
                 row.setdefault("reward_us", event.board_us)
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value.get("name") if isinstance(value, dict) else value)
 
 
 # --- measures ---------------------------------------------------------------------------------------------------------

@@ -72,6 +72,7 @@ class LightWatch:
         )  # edges that nothing asked for yet, and what they mean if nothing does
         self._laser = self._back = False
         self._on_us = self._back_on_us = 0
+        self._off_us = -(1 << 62)
         self._onset_us: int | None = None  # of the read-back's pulse, after its command
         self._generators: Sequence[Row] = ()
         self._running: dict[int, int] = {}  # generator → since when it ramps, or 0
@@ -117,6 +118,7 @@ class LightWatch:
             self._on_us = board_us
         else:
             self._lit.on_us += board_us - self._on_us
+            self._off_us = board_us
         if self._lone and self._lone[0][0].on == on:
             self._answer(_Edge(board_us, on), self._lone.popleft()[0].board_us)
         elif self._commanded or self._back != on:
@@ -163,7 +165,7 @@ class LightWatch:
     @property
     def stuck_since_us(self) -> int | None:
         """Since when the read-back is on without a command, if it is."""
-        return self._back_on_us if self._back and not self._laser else None
+        return max(self._back_on_us, self._off_us) if self._back and not self._laser else None
 
     # --- edges -------------------------------------------------------------------------------------------------------
 

@@ -131,7 +131,6 @@ class World:
                 again |= self.animal.hears(t_us + self._settings.sound_latency_us, tone_hz)
         return again
 
-
     def _laser(self, t_us: int, on: bool) -> bool:
         """The laser was switched: the animal feels it and the read-back follows, where nothing is broken."""
         back_us = t_us + self._settings.laser_latency_us

@@ -206,7 +206,7 @@ def read_ledger(data: Path, subject: str) -> tuple[Deed, ...]:
     path = data / subject / LEDGER
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # where a folder cannot be, the session will say so
         return ()
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: cannot be read: {error}") from None

@@ -367,8 +367,8 @@ Value = Quantity | float | int | bool | str
 class Param:
     """A parameter: its default, its bounds, what it is for.
 
-    ``recalled``: the value is from memory, not verified. ``given``: nobody sets it; the light plan says it anew for each
-    trial (``light=Param(False, "…", given=True)``).
+    ``recalled``: the value is from memory, not verified. ``given``: nobody sets it; the light plan says it anew for
+    each trial (``light=Param(False, "…", given=True)``).
     """
 
     default: Any

@@ -41,7 +41,12 @@ PAREC = (
     f"--latency-msec={RENDER_MS}",
     "--process-time-msec=1",
 )
-_ASOUNDRC = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"
+# Told of the server's underruns, the ALSA plugin passes them on; otherwise many would be silent.
+_ASOUNDRC = """
+pcm.!pulse { type pulse handle_underrun 1 hint { show on } }
+pcm.!default { type pulse handle_underrun 1 }
+ctl.!default { type pulse }
+"""
 
 
 def missing() -> str:

@@ -78,6 +78,8 @@ class Story:
         """With the host's frames written out and the reference's events as what is expected."""
         ordered = sorted(self.happenings, key=lambda h: (h.t_us, isinstance(h, (Command, Heard)), isinstance(h, Input)))
         vector = Vector(name, inspect.cleandoc(about), self.start_us, self.loose, end_us)
+        hello = wire.encode("hello_ask", {"nonce": 1})  # a board takes nothing from a host it has not met
+        vector.happenings.append((0, "rx", wire.frame(hello)))
         sequence = 0
         for i, h in enumerate(ordered):
             if isinstance(h, Edge):

@@ -178,6 +178,7 @@ def at_step(url: str, step: str) -> None:  # noqa: F811
 def test_an_older_archive_is_brought_up_to_date(url: str, entries: list[Entry]) -> None:  # noqa: F811
     at_step(url, "0001")
     session = {**vars(entries[0].session), "folder": "old"}
+    del session["light_window"]
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as db, db.begin():
         assert not inspect(db).has_table("found")

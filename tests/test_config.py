@@ -16,9 +16,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from rig import wire
-
-from rig.config import rules as config_rules
 from rig.config import Config, from_plain, json_schema, parse_config, schema_text
+from rig.config import rules as config_rules
 from rig.config.shape import check
 from rig.config.text import Text, plain_word, read_yaml
 from rig.config.words import UNITS

@@ -17,7 +17,7 @@ from scenarios import Maker, Scenario
 from rig import wire
 
 GRIDS_US = (1, 50, 100)
-SEEDS = range(300)
+SEEDS = range(220)
 
 
 def both(scenario: Scenario) -> Told:
@@ -137,7 +137,7 @@ def test_a_late_step_decides_the_same_at_the_same_times(rng: random.Random, grid
 
 def test_late_steps_of_long_scenarios_and_what_interrupts_foretell() -> None:
     foretold = 0
-    for seed in range(1000, 1200):
+    for seed in range(1000, 1130):
         rng = random.Random(seed)
         foretold += check_late(rng, Maker(rng, rng.choice(GRIDS_US)).scenario())
-    assert foretold > 1000
+    assert foretold > 800

@@ -149,6 +149,13 @@ def test_the_refractory_time_goes_on_while_the_rule_is_not_armed_and_between_tri
     ]  # fmt: skip
 
 
+def test_another_rule_at_the_same_place_knows_no_refractory_time() -> None:
+    row = PUSH | {"refractory_us": 50_000}
+    one, two = Table(1, [state(rules=1, after_us=1000)], [row]), Table(2, [state(rules=1)], [row | {"time_us": 999}])
+    told = play([*ready(), *one.commands(10), *two.commands(20), *push(100, 5), *push(1100, -5), *push(2000, 5)], 9000)
+    assert [row[1] for row in decisions(told) if row[1] in (PRESS, REFUSED)] == [PRESS, PRESS]
+
+
 # --- zero, samples, peaks ---------------------------------------------------------------------------------------------
 
 

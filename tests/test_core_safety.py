@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from bodies import Command, Heard, Input, Told, brief, command, play
+from late import Late
 from scenarios import Row, Table, generator, on_input, ready, state
 
 from rig import wire
@@ -56,6 +57,15 @@ def test_any_frame_puts_the_dead_man_off_but_not_one_that_comes_too_late(silent_
     assert [row[0] for row in brief(told, "fault")] == [2000]
 
 
+def test_a_frame_that_a_late_step_finds_after_the_dead_man_s_time_is_too_late() -> None:
+    late = Late(0)
+    for told in [*ready(deadman_us=2000), Heard(1999), Heard(4000), Heard(4001)]:
+        late.take(told)
+    late.step(4500)
+    faults = [(e.board_us, e.fields["fault"]) for e in late.events if e.name == "fault"]
+    assert faults == [(3999, Fault.DEADMAN)]
+
+
 def test_the_dead_man_sleeps_while_the_board_is_not_armed() -> None:
     assert not brief(play(ready(deadman_us=2000)[:4], 50_000), "fault")
 
@@ -98,6 +108,11 @@ def test_one_part_more_than_the_window_is_counted() -> None:
     told = play([*words, *blinking(1000, 7000).commands(10)], 50_000)
     assert brief(told, "fault") == [(8510, Fault.DUTY, 0)]  # 8.5 ms after the first: not one window, but its nine parts
     assert not brief(play([*words, *blinking(1000, 8000).commands(10)], 50_000), "fault")
+
+
+def test_eighths_are_rounded_up() -> None:
+    words = ready(window_us=8007, max_duty_us=1003)  # nine times 1001 us
+    assert brief(play([*words, *blinking(1000, 8004).commands(10)], 20_000), "fault") == [(9017, Fault.DUTY, 0)]
 
 
 def test_staying_on_reaches_the_duty_too_and_a_tie_is_the_ceiling() -> None:

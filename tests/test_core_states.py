@@ -130,6 +130,12 @@ def test_a_list_is_searched_in_order() -> None:
     assert brief(told, "state")[1:] == [(100, 1, ON_HOST, 0)]
 
 
+def test_an_empty_slot_hides_nothing_behind_it() -> None:
+    gap = state() | {"on2": ON_HOST, "to2": 1, "on4": HIGH, "to4": 1, "to0": 99}
+    assert brief(run([gap, state()], 400, command(100, "host_event", code=0)), "state")[1:] == [(100, 1, ON_HOST, 0)]
+    assert brief(run([gap, state()], 400, Input(5, 1)), "state")[1:] == [(10, 1, HIGH, 0)]
+
+
 def test_an_edge_asks_before_its_level_and_inputs_by_index() -> None:
     codes = [(HIGH, 1), (on_input(0, InputEdge.RISE), 2)]
     told = run([state(codes), state(), state()], 400, Input(100, 1))

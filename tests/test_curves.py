@@ -9,10 +9,10 @@ import pytest
 
 from rig.curves import measures as curves
 from rig.curves.measures import measure_session
-from rig.errors import RecordError
 from rig.curves.movement import Floats, MovementRule
 from rig.curves.presses import PressRule
 from rig.curves.trials import Trials, TrialTimes, make_trials
+from rig.errors import RecordError
 
 NAN = float("nan")
 

@@ -9,14 +9,16 @@ import pytest
 
 RIG = Path(__file__).parent.parent / "rig"
 
-# The house, floor by floor (docs/house.md). A room – a module, or a package – imports from its own floor and from below.
+# The house, floor by floor (docs/house.md). A room – a module or a package – imports from its own floor and below.
 FLOORS: dict[str, int] = {}
 for _floor, _rooms in enumerate(
     (
         "errors units task table wire wiregen numbering events clock config calibration draw plan curves pins frames"
-        " loudness sounds dacclock mixer onset sound_events journal_format ceilings proof training welfare course",
-        "link board core machine animals mouse sim protocol journal stream configfile planfile sound firmata archive",
-        "session verify replay setup record subject light remake intent ready launch campaign timing",
+        " loudness sounds dacclock mixer onset sound_events journal_format ceilings proof training welfare course"
+        " columns entry learning curve_text",
+        "link board core machine animals mouse sim protocol journal stream configfile planfile sound firmata archive"
+        " derived figures",
+        "session verify replay setup record subject light remake intent ready launch campaign timing archiving",
         "cli doors __main__ __init__ sound_cli",
     )
 ):

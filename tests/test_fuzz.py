@@ -21,7 +21,7 @@ from rig import core, wire
 HERE = Path(__file__).parent / "fuzz"
 FLAGS = ("-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
-LIVES = 1500
+LIVES = 800
 TRIALS = 15
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rig.errors import RigError
 from rig.curves.mixed import mixed_model
 from rig.curves.movement import Floats
+from rig.errors import RigError
 
 pytest.importorskip("statsmodels", reason="statsmodels is not installed")
 

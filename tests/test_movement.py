@@ -13,7 +13,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from rig.errors import RecordError
 from rig.curves.movement import (
     PUBLISHED_RULE,
     Flags,
@@ -28,6 +27,7 @@ from rig.curves.movement import (
     threshold_mm_per_s,
     to_1khz,
 )
+from rig.errors import RecordError
 
 # A steering wheel of the International Brain Laboratory at 30 kHz; its licence stands beside it.
 WHEEL = Path(__file__).parent / "data" / "ibl_fpga_wheel_a.encoder.csv.gz"

@@ -15,13 +15,13 @@ import pytest
 from plan_examples import PLAN, STUDY
 from rich.console import Console
 
+from rig.doors.plan import names, register
 from rig.errors import ConfigError
 from rig.plan import Light, light_data
 from rig.plan.calendar import calendar
-from rig.doors.plan import names, register
-from rig.planfile import key_path, read_key, read_plan, write_plan
 from rig.plan.make import make_plan, plan_key
 from rig.plan.write import plan_text
+from rig.planfile import key_path, read_key, read_plan, write_plan
 
 GOLDEN = Path(__file__).parent / "golden"
 TODAY = date(2025, 3, 21)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rig.errors import RigError
 from rig.curves.stats import group_curve, light_effect, paired, pooled_percentiles
+from rig.errors import RigError
 
 NAN = float("nan")
 CURVES = Path(__file__).parents[2] / "shared" / "reference" / "ren2022_learning_curves.csv"

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rig.errors import RecordError
 from rig.curves.movement import Floats
 from rig.curves.trajectory import (
     SPANS_S,
@@ -25,6 +24,7 @@ from rig.curves.trajectory import (
     rise_s,
     within_session_correlation,
 )
+from rig.errors import RecordError
 
 PUSHES = Path(__file__).parents[2] / "shared" / "traces" / "lever_pushes.csv.gz"
 

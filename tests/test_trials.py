@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rig.errors import RecordError
 from rig.curves.movement import Movements
 from rig.curves.trials import Trials, TrialTimes, count_early_presses, make_trials, time_trials
+from rig.errors import RecordError
 
 NAN = float("nan")
 

@@ -53,13 +53,14 @@ static void take_edge(core_t *c)
         span_t span = rules_span(c);
         gate_bound(c, &span);
     }
-    g->pos = (int16_t)(g->pos + g->ring[g->tail].delta);
+    int16_t pos = (int16_t)(g->pos + g->ring[g->tail].delta);
+    g->pos = pos;
     g->tail = (uint8_t)((g->tail + 1) & (RIG_EDGE_RING - 1));
     if (g->merged) {
         g->merged = 0;
         c->merged_edges++;
     }
-    if (g->lo < g->pos && g->pos < g->hi)
+    if (g->lo < pos && pos < g->hi)
         return;
     c->aimed = c->bounded = 0;
     rules_moved(c);

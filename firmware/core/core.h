@@ -64,11 +64,15 @@ typedef struct { /* the positions strictly between which no rule decides anythin
     uint8_t lo_code, hi_code; /* the transition code that an end raises, or 0 */
 } span_t;
 
-typedef struct { /* what an output may do, and what it did lately */
-    uint32_t max_on_us, bin_us, max_duty_us;
-    uint32_t on_since_us, counted_us, bin_start_us;
+typedef struct { /* how long an output may be on within a moving window, and how long it was lately */
+    uint32_t bin_us, max_duty_us; /* 0: not watched */
+    uint32_t counted_us, bin_start_us;
     uint32_t bins[RIG_DUTY_BINS + 1];
     uint8_t bin;
+} duty_t;
+
+typedef struct { /* how long an output may be on at a time */
+    uint32_t max_on_us, on_since_us;
 } limit_t;
 
 typedef struct {
@@ -89,8 +93,8 @@ typedef struct {
     uint8_t batch, sampled;
     uint8_t lever_source;
     uint32_t thinned;
-    uint16_t illegal, illegal_told;
-    uint16_t merged_edges, merged_inputs, merged_told;
+    volatile uint16_t illegal, merged_inputs; /* counted by interrupts */
+    uint16_t illegal_told, merged_edges, merged_told;
     /* inputs */
     struct { uint32_t t_us; uint8_t levels; } input_ring[RIG_INPUT_RING];
     volatile uint8_t input_head, input_tail;
@@ -115,6 +119,7 @@ typedef struct {
     uint16_t tone_hz;
     uint8_t tone_by; /* the generator that sounds */
     limit_t limit[RIG_OUTPUTS];
+    duty_t duty[RIG_DUTY_OUTPUTS];
     /* safety */
     uint8_t armed, locked, interlock;
     uint16_t faults;
@@ -188,7 +193,7 @@ uint8_t table_command(core_t *c, uint8_t message, const uint8_t *fields, uint8_t
 
 /* safety.c */
 void safety_apply(core_t *c, uint16_t wanted); /* the last act of every step */
-bool safety_allows(const core_t *c, uint16_t outputs); /* may these come on? */
+bool safety_allows(core_t *c, uint8_t outputs); /* may these come on? */
 void safety_limit_timer(core_t *c, uint8_t output);
 void safety_fault(core_t *c, uint8_t fault, uint16_t detail);
 bool safety_interlock_open(const core_t *c);

@@ -2,9 +2,10 @@
 #ifndef RIG_FRAME_H
 #define RIG_FRAME_H
 #include <stdint.h>
+#include "limits.h"
 #include "wire.h"
 
-#define FRAME_MAX (WIRE_MAX_PAYLOAD + 5) /* payload, one code byte, trailer, delimiter */
+#define FRAME_MAX (RIG_PAYLOAD + 5) /* payload, one code byte, trailer, delimiter */
 
 typedef struct {
     uint8_t bytes[FRAME_MAX];

@@ -28,19 +28,20 @@ typedef struct { /* one input, alone, comes to this raw level */
 } gate_input_t;
 
 typedef struct {
-    int16_t pos, lo, hi;      /* nothing happens while lo < pos < hi */
+    volatile int16_t pos;     /* the interrupt's while the gate is open, the step's while it is shut */
+    int16_t lo, hi;           /* nothing happens while lo < pos < hi */
     volatile uint8_t waiting; /* the gate is shut: edges are kept for the step, nothing is decided ahead of it */
     uint8_t timed;            /* there is a deadline ... */
     uint32_t until_us;        /* ... then: after it, nothing here is true any more */
     uint16_t at_lo, at_hi;    /* outputs active once that end is reached, or GATE_NO_PINS */
     uint16_t at_due;          /* outputs active once the deadline has come, or GATE_NO_PINS */
-    uint8_t levels;           /* raw inputs as last seen */
+    volatile uint8_t levels;  /* raw inputs as last seen */
     uint8_t watched;          /* the inputs that matter now */
     uint8_t inputs;
-    gate_input_t input[WIRE_WHEN_PER_STATE + 1];
+    gate_input_t input[RIG_AHEAD_INPUTS];
     uint8_t level[RIG_OUTPUTS]; /* light levels to have ready for outputs that come on */
     volatile uint8_t head, tail;
-    uint8_t merged;           /* edges that found the ring full: counts kept, times merged */
+    volatile uint8_t merged;  /* edges that found the ring full: counts kept, times merged */
     gate_edge_t ring[RIG_EDGE_RING];
 } gate_t;
 

@@ -24,11 +24,20 @@
 #ifndef RIG_QUEUE_BYTES
 #define RIG_QUEUE_BYTES 2048
 #endif
+#ifndef RIG_PAYLOAD /* the longest that this board says or is told, at most WIRE_MAX_PAYLOAD */
+#define RIG_PAYLOAD 64
+#endif
 #ifndef RIG_EDGE_RING /* a power of two */
 #define RIG_EDGE_RING 128
 #endif
 #ifndef RIG_INPUT_RING /* a power of two */
 #define RIG_INPUT_RING 32
+#endif
+#ifndef RIG_AHEAD_INPUTS /* changes of inputs whose outcome is kept ready */
+#define RIG_AHEAD_INPUTS 7
+#endif
+#ifndef RIG_DUTY_OUTPUTS /* outputs, from the first, whose duty can be watched */
+#define RIG_DUTY_OUTPUTS RIG_OUTPUTS
 #endif
 #ifndef RIG_DUTY_BINS /* the duty window is watched in this many parts; a power of two */
 #define RIG_DUTY_BINS 8
@@ -73,6 +82,7 @@
 #define RIG_GATE_SHUT() do {} while (0)
 #define RIG_GATE_AIMED(gate) do {} while (0)
 #define RIG_GATE_OPENS(core) 1
+#define RIG_SHOW() do {} while (0) /* outputs are decided: a step that goes on for long shows them already */
 #endif
 
 #endif

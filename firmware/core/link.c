@@ -2,6 +2,9 @@
 #include "link.h"
 #include <string.h>
 
+_Static_assert(RIG_PAYLOAD >= 37 && RIG_PAYLOAD >= 17 + 2 * RIG_BATCH && RIG_PAYLOAD <= WIRE_MAX_PAYLOAD,
+               "hello and lever samples must fit a frame");
+
 void link_init(link_t *l, link_board_t board)
 {
     memset(l, 0, sizeof *l);
@@ -11,6 +14,23 @@ void link_init(link_t *l, link_board_t board)
 
 /* --- from the host ------------------------------------------------------------------------------------------------ */
 
+/* Send everything unacknowledged again. What is on its way twice measures nothing (Karn & Partridge 1987). */
+static void send_again(link_t *l, core_t *c)
+{
+    queue_rewind(&c->queue);
+    l->probing = 0;
+}
+
+/* The event that was watched is acknowledged: from now on that is how long one waits, twice over. */
+static void measured(link_t *l, uint32_t trip_us)
+{
+    l->probing = 0;
+    l->trip_us = trip_us > l->trip_us ? trip_us : l->trip_us - ((l->trip_us - trip_us) >> 3);
+    l->resend_us = l->trip_us >= LINK_RESEND_MAX_US / 2   ? LINK_RESEND_MAX_US
+                   : l->trip_us <= LINK_RESEND_MIN_US / 2 ? LINK_RESEND_MIN_US
+                                                          : 2 * l->trip_us;
+}
+
 static void acknowledge(link_t *l, core_t *c, uint32_t next_event, uint32_t now_us)
 {
     queue_acknowledge(&c->queue, next_event);
@@ -18,7 +38,8 @@ static void acknowledge(link_t *l, core_t *c, uint32_t next_event, uint32_t now_
         return;
     l->acknowledged = c->queue.oldest;
     l->progress_us = now_us;
-    l->resend_us = LINK_RESEND_MIN_US;
+    if (l->probing && later(l->acknowledged, l->probe))
+        measured(l, now_us - l->probe_us);
 }
 
 static void take_command(link_t *l, core_t *c, const uint8_t *payload, uint8_t size, uint32_t now_us)
@@ -44,7 +65,10 @@ static void take(link_t *l, core_t *c, const uint8_t *payload, uint8_t size, uin
     if (message == MSG_HELLO_ASK && size == 5) {
         l->nonce = wire_get_u32(payload + 1);
         l->hello_owed = 1;
-        queue_rewind(&c->queue);
+        l->met = 1;
+        send_again(l, c);
+    } else if (!l->met) {
+        return;
     } else if (message == MSG_PING && size == 9) {
         l->token = wire_get_u32(payload + 1);
         l->token_us = now_us;
@@ -53,7 +77,7 @@ static void take(link_t *l, core_t *c, const uint8_t *payload, uint8_t size, uin
     } else if (message == MSG_ACK && size == 6) {
         acknowledge(l, c, wire_get_u32(payload + 1), now_us);
         if (payload[5])
-            queue_rewind(&c->queue);
+            send_again(l, c);
     } else if (message >= MSG_SET_OUTPUT && message < MSG_HELLO) { /* an unknown one is answered, too */
         take_command(l, c, payload, size, now_us);
     }
@@ -98,8 +122,36 @@ static uint8_t write_pong(const link_t *l, const core_t *c, uint8_t *p)
     return 11;
 }
 
+static uint8_t next_event(link_t *l, core_t *c, uint8_t *payload, uint32_t now_us)
+{
+    queue_t *q = &c->queue;
+    if (!queue_waits(q))
+        l->progress_us = now_us; /* nothing is on its way, so nothing is overdue */
+    else if (now_us - l->progress_us >= l->resend_us) {
+        send_again(l, c);
+        l->progress_us = now_us;
+        l->resend_us = l->resend_us >= LINK_RESEND_MAX_US / 2 ? LINK_RESEND_MAX_US : 2 * l->resend_us;
+    }
+    uint8_t size = queue_peek(q, payload);
+    if (!size)
+        return 0;
+    if (!l->probing && q->sent_number == q->unseen) {
+        l->probing = 1;
+        l->probe = q->sent_number;
+        l->probe_us = now_us;
+    }
+    queue_sent(q);
+    return size;
+}
+
 static uint8_t next_payload(link_t *l, core_t *c, uint8_t *payload, uint32_t now_us)
 {
+    if (!l->met) {
+        if (now_us - l->announced_us < LINK_ANNOUNCE_US)
+            return 0;
+        l->announced_us = now_us;
+        return write_hello(l, c, payload);
+    }
     if (l->pong_owed) { /* first, so that it is prompt */
         l->pong_owed = 0;
         return write_pong(l, c, payload);
@@ -114,17 +166,7 @@ static uint8_t next_payload(link_t *l, core_t *c, uint8_t *payload, uint32_t now
         payload[1] = l->next_command;
         return 2;
     }
-    if (queue_free(&c->queue) == RIG_QUEUE_BYTES)
-        l->progress_us = now_us;
-    if (queue_waits(&c->queue) && now_us - l->progress_us >= l->resend_us) {
-        queue_rewind(&c->queue);
-        l->progress_us = now_us;
-        l->resend_us = l->resend_us >= LINK_RESEND_MAX_US / 2 ? LINK_RESEND_MAX_US : 2 * l->resend_us;
-    }
-    uint8_t size = queue_peek(&c->queue, payload);
-    if (size)
-        queue_sent(&c->queue);
-    return size;
+    return next_event(l, c, payload, now_us);
 }
 
 uint8_t link_send(link_t *l, core_t *c, uint8_t *frame, uint32_t now_us)

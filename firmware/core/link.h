@@ -2,7 +2,10 @@
  *
  * Events are kept in the core's queue until the host has acknowledged them; when that takes too long, or the host asks,
  * all are sent again from the oldest. Commands carry a number: the expected one is applied, an older one is a repeat
- * and only acknowledged, a newer one means that something was lost and is dropped until the host sends it again. */
+ * and only acknowledged, a newer one means that something was lost and is dropped until the host sends it again.
+ *
+ * Until a host has asked who is there, a board says so by itself now and then, and neither takes nor tells anything else:
+ * words still on their way may be meant for the life before a reset. */
 #ifndef RIG_LINK_H
 #define RIG_LINK_H
 #include "core.h"
@@ -11,6 +14,7 @@
 #define LINK_FIRMWARE 1 /* version of all this, told in hello */
 #define LINK_RESEND_MIN_US 200000UL
 #define LINK_RESEND_MAX_US 2000000UL
+#define LINK_ANNOUNCE_US 500000UL
 
 typedef struct {
     uint8_t board;
@@ -23,6 +27,9 @@ typedef struct {
     link_board_t board;
     uint32_t nonce, token, token_us;
     uint32_t progress_us, resend_us, acknowledged;
+    uint32_t probe, probe_us, trip_us; /* an event on its way, and how long acknowledgements took lately */
+    uint32_t announced_us;
+    uint8_t met, probing;
     uint8_t hello_owed, pong_owed, command_ack_owed;
     uint8_t next_command;
 } link_t;

@@ -30,118 +30,112 @@ RIG_SELDOM void safety_fault(core_t *c, uint8_t fault, uint16_t detail)
 
 /* --- ceilings and duty -------------------------------------------------------------------------------------------- */
 
-static uint32_t duty_spent(const limit_t *l)
+static uint32_t duty_spent(const duty_t *d)
 {
     uint32_t sum_us = 0;
     for (uint8_t i = 0; i <= RIG_DUTY_BINS; i++)
-        sum_us += l->bins[i];
+        sum_us += d->bins[i];
     return sum_us;
 }
 
-RIG_SELDOM static uint32_t duty_left(const limit_t *l)
+RIG_SELDOM static uint32_t duty_left(const duty_t *d)
 {
-    uint32_t spent_us = duty_spent(l);
-    return spent_us >= l->max_duty_us ? 0 : l->max_duty_us - spent_us;
+    uint32_t spent_us = duty_spent(d);
+    return spent_us >= d->max_duty_us ? 0 : d->max_duty_us - spent_us;
 }
 
 /* Book on-time into the duty window's parts up to t. The window is watched as one part more than it has, so what is
  * counted is never less than the on-time within any stretch of the window's length. */
-RIG_SELDOM static void book_duty(limit_t *l, uint32_t t_us, bool on)
+RIG_SELDOM static void book(duty_t *d, uint32_t t_us, bool on)
 {
-    while (t_us - l->bin_start_us >= l->bin_us && (on || duty_spent(l))) {
-        uint32_t end_us = l->bin_start_us + l->bin_us;
+    while (t_us - d->bin_start_us >= d->bin_us && (on || duty_spent(d))) {
+        uint32_t end_us = d->bin_start_us + d->bin_us;
         if (on) {
-            l->bins[l->bin] += end_us - l->counted_us;
-            l->counted_us = end_us;
+            d->bins[d->bin] += end_us - d->counted_us;
+            d->counted_us = end_us;
         }
-        l->bin = l->bin == RIG_DUTY_BINS ? 0 : (uint8_t)(l->bin + 1);
-        l->bins[l->bin] = 0;
-        l->bin_start_us = end_us;
+        d->bin = d->bin == RIG_DUTY_BINS ? 0 : (uint8_t)(d->bin + 1);
+        d->bins[d->bin] = 0;
+        d->bin_start_us = end_us;
     }
-    if (!on && !duty_spent(l))
-        l->bin_start_us = t_us; /* with nothing in the window, its parts are counted from here */
+    if (!on && !duty_spent(d))
+        d->bin_start_us = t_us; /* with nothing in the window, its parts are counted from here */
     if (on) {
-        l->bins[l->bin] += t_us - l->counted_us;
-        l->counted_us = t_us;
+        d->bins[d->bin] += t_us - d->counted_us;
+        d->counted_us = t_us;
     }
 }
 
-static inline void book(limit_t *l, uint32_t t_us, bool on)
+/* The duty of an output, where it is watched; else 0. */
+static inline duty_t *watched_duty(core_t *c, uint8_t o)
 {
-    if (l->bin_us)
-        book_duty(l, t_us, on);
-}
-
-/* An output that is on may stay on for so long; 0 where it must go off. Sets `fault` to the reason. */
-static uint32_t may_stay(const limit_t *l, uint32_t t_us, uint8_t *fault)
-{
-    uint32_t on_us = t_us - l->on_since_us;
-    uint32_t left_us = on_us >= l->max_on_us ? 0 : l->max_on_us - on_us;
-    *fault = FAULT_CEILING;
-    if (l->bin_us && duty_left(l) < left_us) {
-        left_us = duty_left(l);
-        *fault = FAULT_DUTY;
-    }
-    return left_us;
+    return o < RIG_DUTY_OUTPUTS && c->duty[o].bin_us ? &c->duty[o] : 0;
 }
 
 static void watch(core_t *c, uint8_t o)
 {
-    uint8_t fault;
-    uint32_t left_us = may_stay(&c->limit[o], c->t_us, &fault);
+    const limit_t *l = &c->limit[o];
+    const duty_t *d = watched_duty(c, o);
+    uint32_t on_us = c->t_us - l->on_since_us;
+    uint32_t left_us = on_us >= l->max_on_us ? 0 : l->max_on_us - on_us;
+    uint8_t fault = FAULT_CEILING;
+    if (d && duty_left(d) < left_us) {
+        left_us = duty_left(d);
+        fault = FAULT_DUTY;
+    }
     if (left_us)
         timer_set(c, (uint8_t)(TIMER_LIMIT + o), c->t_us + left_us);
     else
         safety_fault(c, fault, o);
 }
 
-bool safety_allows(const core_t *c, uint16_t outputs)
+bool safety_allows(core_t *c, uint8_t outputs)
 {
     uint8_t turn_on = (uint8_t)(outputs & ~c->active_outputs);
-    for (const limit_t *l = c->limit; turn_on; l++, turn_on >>= 1)
-        if ((turn_on & 1) && l->bin_us && !duty_left(l))
+    for (uint8_t o = 0; turn_on; o++, turn_on >>= 1) {
+        const duty_t *d = turn_on & 1 ? watched_duty(c, o) : 0;
+        if (d && !duty_left(d))
             return false;
+    }
     return true;
 }
 
 /* What is off for the whole window is forgotten before the clock comes round and makes it look recent. */
-RIG_SELDOM static void forget_duty(core_t *c, uint8_t o)
+RIG_SELDOM static void forget(core_t *c, duty_t *d, uint8_t o)
 {
-    limit_t *l = &c->limit[o];
-    uint32_t empty_us = l->counted_us + (RIG_DUTY_BINS + 1) * l->bin_us;
+    uint32_t empty_us = d->counted_us + (RIG_DUTY_BINS + 1) * d->bin_us;
     if (later(empty_us, c->t_us))
         timer_set(c, (uint8_t)(TIMER_LIMIT + o), empty_us);
     else
-        memset(l->bins, 0, sizeof l->bins);
-}
-
-static inline void forget(core_t *c, uint8_t o)
-{
-    timer_clear(c, (uint8_t)(TIMER_LIMIT + o));
-    if (c->limit[o].bin_us)
-        forget_duty(c, o);
+        memset(d->bins, 0, sizeof d->bins);
 }
 
 void safety_limit_timer(core_t *c, uint8_t o)
 {
-    limit_t *l = &c->limit[o];
-    if (!(c->active_outputs & BIT[o])) {
-        forget(c, o);
-        return;
+    duty_t *d = watched_duty(c, o);
+    if (c->active_outputs & BIT[o]) {
+        if (d)
+            book(d, c->t_us, true);
+        watch(c, o);
+    } else if (d) {
+        forget(c, d, o);
     }
-    book(l, c->t_us, true);
-    watch(c, o);
 }
 
 static void switch_output(core_t *c, uint8_t o, bool on)
 {
-    limit_t *l = &c->limit[o];
-    book(l, c->t_us, !on);
+    duty_t *d = watched_duty(c, o);
+    if (d)
+        book(d, c->t_us, !on);
     if (on) {
-        l->on_since_us = l->counted_us = c->t_us;
+        c->limit[o].on_since_us = c->t_us;
+        if (d)
+            d->counted_us = c->t_us;
         watch(c, o);
     } else {
-        forget(c, o);
+        timer_clear(c, (uint8_t)(TIMER_LIMIT + o));
+        if (d)
+            forget(c, d, o);
     }
 }
 
@@ -167,6 +161,7 @@ void safety_apply(core_t *c, uint16_t wanted)
     if (wanted == c->active_outputs)
         return;
     c->active_outputs = wanted;
+    RIG_SHOW();
     uint32_t late_us = c->now_us - c->t_us;
     uint8_t *at = event(c, MSG_OUTPUT, 4);
     if (at)
@@ -185,9 +180,14 @@ static uint8_t set_output(core_t *c, const uint8_t *f)
         return STATUS_BAD_VALUE;
     if (window_us && (window_us < 8000 || duty_us == 0 || duty_us > window_us))
         return STATUS_BAD_VALUE;
-    limit_t *l = &c->limit[o];
-    *l = (limit_t){.max_on_us = max_on_us, .bin_us = (window_us + RIG_DUTY_BINS - 1) >> RIG_DUTY_SHIFT, .max_duty_us = duty_us};
-    l->bin_start_us = c->t_us;
+    if (window_us && o >= RIG_DUTY_OUTPUTS)
+        return STATUS_BAD_VALUE;
+    c->limit[o] = (limit_t){.max_on_us = max_on_us};
+    if (o < RIG_DUTY_OUTPUTS) {
+        duty_t *d = &c->duty[o];
+        *d = (duty_t){.bin_us = (window_us + RIG_DUTY_BINS - 1) >> RIG_DUTY_SHIFT, .max_duty_us = duty_us};
+        d->bin_start_us = c->t_us;
+    }
     uint16_t bit = (uint16_t)(1u << o);
     c->safe_levels = (uint16_t)(f[1] ? c->safe_levels | bit : c->safe_levels & ~bit);
     return STATUS_OK;

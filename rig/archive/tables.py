@@ -49,6 +49,7 @@ sessions = Table(
     Column("seed", String(40), nullable=False),  # as text: it may be of any size
     Column("day", Integer),
     Column("stage", String(64)),
+    Column("light_window", String(16)),  # clear or blocked, where the plan uses windows
     Column("n_trials", Integer, nullable=False),
     Column("n_rewarded", Integer, nullable=False),
     Column("n_light", Integer, nullable=False),

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from rig.errors import RigError
 from rig.curves.movement import Floats
 from rig.curves.stats import NAN, ROUNDING
+from rig.errors import RigError
 
 OPTIMISERS = ("lbfgs", "bfgs", "powell")
 """Tried in this order until one converges; the first is the quickest, the last the most patient."""

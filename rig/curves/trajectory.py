@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rig.errors import RecordError
 from rig.curves.movement import SAMPLE_HZ, Floats
+from rig.errors import RecordError
 
 SPANS_S = (0.5, 2.0, 3.0)
 """The spans in use, from movement onset; 2 s is the one in the published figures [CR]."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rig.errors import RecordError
 from rig.curves.movement import SAME_INSTANT_SAMPLES, SAMPLE_HZ, Flags, Floats, Movements, Samples
 from rig.curves.trajectory import amplitude_mm, peak_speed_mm_per_s, rise_s
+from rig.errors import RecordError
 
 RESPONSE_WINDOW_S = 10.0
 """The mouse has this long to press, in every session (computed from 24,042 trials of [CR])."""

@@ -24,10 +24,10 @@ from rig.errors import ConfigError
 from rig.plan import Calendar, Light, Plan, plan_data
 from rig.plan.calendar import calendar
 from rig.plan.draw import SEED_BITS
-from rig.planfile import key_path, read_key, read_plan, write_plan
 from rig.plan.make import PlanSpec, balance, make_plan, plan_key, unblind
 from rig.plan.source import parse_date, parse_share
 from rig.plan.today import describe
+from rig.planfile import key_path, read_key, read_plan, write_plan
 
 MAKE_EXAMPLE = """example:
   rig plan make --mice M01..M16 --group opsin=8 --group control=8 --days 16 --light-days 15,16 \\

@@ -91,7 +91,7 @@ def _study(args: argparse.Namespace) -> Study:
         args.days,
         args.seed,
         args.light_days,
-        args.protocol or "cued_lever",
+        args.protocol,
         dict(_change(text) for text in args.set),
         rules,
     )

@@ -145,9 +145,9 @@ class OutputStream:
         now_ns = time.monotonic_ns()
         self._last_ns = now_ns
         clock, mixer = self._clock, self.mixer
-        underrun = bool(status.output_underflow)
-        jumped_ns = clock.update(now_ns, (times.outputBufferDacTime - times.currentTime) * 1e9, underrun)
-        if underrun:
+        flagged = bool(status.output_underflow)
+        jumped_ns = clock.update(now_ns, (times.outputBufferDacTime - times.currentTime) * 1e9, flagged)
+        if flagged or clock.emptied:
             self.underruns += 1
             mixer.events.put(Heard.UNDERRUN, 0, now_ns, 0, 0, self.underruns)
         elif jumped_ns:

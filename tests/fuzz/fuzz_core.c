@@ -106,6 +106,13 @@ static void receive(life_t *f, const uint8_t *bytes, uint32_t n)
     f->may_arm = 0;
 }
 
+/* A board takes nothing from a host it has not met. */
+static void greet(life_t *f)
+{
+    uint8_t hello[5] = {MSG_HELLO_ASK}, frame[FRAME_MAX];
+    receive(f, frame, frame_write(frame, hello, sizeof hello));
+}
+
 /* Mostly small numbers, sometimes any: tables should now and then be good ones. */
 static void draw_fields(life_t *f, uint8_t *to, uint8_t size)
 {
@@ -144,6 +151,7 @@ static void send(life_t *f, uint8_t message, const uint8_t *fields, uint8_t size
         link_init(&f->link, (link_board_t){1, 1, 0});
         core_input(&f->core, f->now_us, levels);
         f->was_armed = 0;
+        greet(f);
     }
 }
 
@@ -207,6 +215,7 @@ static void noise(life_t *f)
 
 static void set_up(life_t *f)
 {
+    greet(f);
     uint8_t output[LEN_SET_OUTPUT] = {0}, safety[LEN_SET_SAFETY], lever[LEN_SET_LEVER] = {0}, inputs[LEN_SET_INPUTS];
     output[0] = (uint8_t)below(f->chance, RIG_OUTPUTS);
     wire_put_u32(wire_put_u32(wire_put_u32(output + 2, 1 + below(f->chance, 100000)), 8000 + below(f->chance, 100000)),

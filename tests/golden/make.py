@@ -293,7 +293,7 @@ def refusals() -> Vector:
     vector = story.vector("refusals", refusals.__doc__ or "", 40_000)
     frames = [value for _, kind, value in vector.happenings if kind == "rx" and isinstance(value, bytes)]
     spoilt = bytes((frames[3][0], frames[3][1] ^ 1)) + frames[3][2:]
-    vector.happenings += [(39_000 + i, "rx", data) for i, data in enumerate((spoilt, frames[0], b"\xff\x00noise\x00"))]
+    vector.happenings += [(39_000 + i, "rx", data) for i, data in enumerate((spoilt, frames[1], b"\xff\x00noise\x00"))]
     vector.expected = run_vector_on_reference(vector)
     return vector
 

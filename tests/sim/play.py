@@ -118,7 +118,7 @@ def _sit(case: Case, folder: Path, link: FaultyLink, disk: Disk, played: Played)
 
 
 def _one(order: Order, link: FaultyLink, *, resume: bool) -> str:
-    launch.open_link = lambda *_args, **_more: link
+    launch.open_link = lambda *_args, **_more: link  # type: ignore[attr-defined]
     try:
         with launch.launched(launch.intend(order)) as session:
             link.interrupt = lambda: session.interrupt("Ctrl-C")

@@ -76,6 +76,15 @@ static void show(uint16_t outputs)
     LEVEL_CONTROL = wave;
 }
 
+/* What is decided, unless an interrupt was ahead: of that the step does not know yet. */
+void board_show(void)
+{
+    cli();
+    if (core.gate.waiting && (!ahead || !core.armed))
+        show(core.active_outputs);
+    sei();
+}
+
 /* A light that is on has its level; one that is off has ready the level with which it may come on. */
 static void show_levels(void)
 {
@@ -171,10 +180,7 @@ static void step(void)
             break;
         gate_aim(&core);
     }
-    cli();
-    if (core.gate.waiting && (!ahead || !core.armed))
-        show(core.active_outputs);
-    sei();
+    board_show();
     if (!core.gate.waiting && !near)
         board_aimed(&core.gate); /* look again whether the deadline has come near */
     show_levels();
@@ -205,9 +211,10 @@ static bool main_waits(void)
 }
 
 /* Step until nothing is left, unless a step is being made already: then that one goes on. When steps follow each other too
- * closely, the main loop has its turn in between. Interrupts are off before and after. */
+ * closely, the main loop has its turn in between. Interrupts are off at the end. */
 static void run(void)
 {
+    cli();
     pending = 1;
     if (stepping)
         return;
@@ -270,12 +277,11 @@ ISR(TIMER1_COMPA_vect)
         sei();
         if (pins != GATE_NO_PINS)
             show(pins);
-        cli();
     }
     run();
 }
 
-ISR(TIMER1_COMPB_vect)
+ISR(TIMER1_COMPB_vect, ISR_NOBLOCK)
 {
     run();
 }

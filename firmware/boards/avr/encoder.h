@@ -8,7 +8,7 @@
 #include "chip.h"
 
 #ifdef __AVR_ATmega328P__
-#define KEPT 16 /* steps; a power of two, 4 bytes each */
+#define KEPT 8 /* steps; a power of two, 4 bytes each */
 #else
 #define KEPT 64
 #endif
@@ -16,7 +16,7 @@
 volatile uint8_t encoder_up __attribute__((used)), encoder_down __attribute__((used));
 static volatile uint8_t encoder_head, encoder_tail; /* in bytes */
 static uint8_t encoder_kept[4 * KEPT] __attribute__((aligned(4 * KEPT)));
-static int16_t encoder_merged;          /* steps that found no room */
+static volatile int16_t encoder_merged;       /* steps that found no room */
 static uint8_t flip_lo, flip_hi;        /* what leaving the gate flips */
 
 /* One step: WHICH is up or down, OP counts, END is the end of the gate on that side, DELTA is kept. */

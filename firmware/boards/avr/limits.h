@@ -10,11 +10,14 @@
 #ifdef __AVR_ATmega328P__
 #define RIG_STATES 16
 #define RIG_RULES 2
-#define RIG_GENERATORS 3
+#define RIG_GENERATORS 2
 #define RIG_OUTPUTS 5
 #define RIG_INPUTS 5
-#define RIG_QUEUE_BYTES 192
-#define RIG_BATCH 8
+#define RIG_DUTY_OUTPUTS 2 /* valve and laser */
+#define RIG_AHEAD_INPUTS 3
+#define RIG_QUEUE_BYTES 112
+#define RIG_PAYLOAD 40
+#define RIG_BATCH 4
 #define RIG_EDGE_RING 4
 #define RIG_INPUT_RING 4
 #else
@@ -31,6 +34,7 @@
 #define RIG_GATE_SHUT() (encoder_up = encoder_down = 0)
 #define RIG_GATE_AIMED(gate) board_aimed(gate)
 #define RIG_GATE_OPENS(core) board_opens()
+#define RIG_SHOW() board_show()
 
 /* What the next step up or down flips on the output port: not 0 only where it leaves the gate and moves the trial. */
 extern volatile uint8_t encoder_up, encoder_down;
@@ -39,5 +43,6 @@ void board_lock(void);
 void board_unlock(void);
 void board_aimed(const void *gate);
 uint8_t board_opens(void);
+void board_show(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* The serial line, 1 Mbaud 8N1: rings of bytes in, whole frames out. Part of avr.c. */
 
 #ifdef __AVR_ATmega328P__
-#define RECEIVE_RING 64 /* a power of two */
+#define RECEIVE_RING 32 /* a power of two */
 #else
 #define RECEIVE_RING 256
 #endif

@@ -1,4 +1,4 @@
-"""Measures and pushes beside the index, so that a figure reads no journals; and why a session has none."""
+"""Measures and pushes beside the index, so that a figure reads no journals; why a session has none; its window."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ down_revision = "0001"
 def upgrade() -> None:
     """Sessions archived before have no measures yet: `rig archive sync` makes them."""
     op.add_column("sessions", sa.Column("why", sa.Text, nullable=False, server_default=""))
+    op.add_column("sessions", sa.Column("light_window", sa.String(16)))
     op.create_table(
         "found",
         sa.Column("uid", sa.String(32), nullable=False),
