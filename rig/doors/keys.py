@@ -1,9 +1,11 @@
 """Keys for a stream beyond this computer: make them, and say who may listen.
 
-On the rig once:            rig keys make rig --folder keys           (and `stream_keys: keys` in config.yaml)
-On the imaging computer:    rig keys make imaging --folder keys
-Carry imaging.key to the rig and rig.key to the imaging computer's folder; both are public. Then, on the rig:
+The rig makes a key once (and says `stream_keys: keys` in config.yaml), the imaging computer makes its own. Carry
+imaging.key to the rig and rig.key to the imaging computer's folder; both are public. Then the rig authorises.
 
+examples:
+  rig keys make rig --folder keys             on the rig
+  rig keys make imaging --folder keys         on the imaging computer
   rig keys authorise imaging.key --folder keys
   rig keys list --folder keys
   rig keys revoke imaging --folder keys
