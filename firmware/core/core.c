@@ -354,7 +354,8 @@ uint8_t core_command(core_t *c, uint32_t now_us, uint8_t message, const uint8_t 
     core_step(c, now_us);
     if (fields_size(message) != size)
         return STATUS_UNKNOWN;
-    if (message < MSG_TABLE_BEGIN || message > MSG_TABLE_GENERATOR)
+    bool idle_event = message == MSG_HOST_EVENT && (!c->running || trial_target(c, (uint8_t)(ON_HOST + (fields[0] & 15))) == GO_NONE);
+    if ((message < MSG_TABLE_BEGIN || message > MSG_TABLE_GENERATOR) && !idle_event)
         decide_here(c);
     uint8_t status;
     if (message == MSG_SET_OUTPUT || message == MSG_SET_SAFETY || message == MSG_LOCK || message == MSG_ARM)

@@ -76,20 +76,22 @@ static void show(uint16_t outputs)
     LEVEL_CONTROL = wave;
 }
 
-/* What is decided, unless an interrupt was ahead: of that the step does not know yet. */
-void board_show(void)
-{
-    cli();
-    if (core.gate.waiting && (!ahead || !core.armed))
-        show(core.active_outputs);
-    sei();
-}
-
 /* A light that is on has its level; one that is off has ready the level with which it may come on. */
 static void show_levels(void)
 {
     LEVEL_LASER = core.active_outputs & 1 << OUT_LASER ? core.level[OUT_LASER] : core.gate.level[OUT_LASER];
     LEVEL_MASK = core.active_outputs & 1 << OUT_MASK ? core.level[OUT_MASK] : core.gate.level[OUT_MASK];
+}
+
+/* What is decided, unless an interrupt was ahead: of that the step does not know yet. */
+void board_show(void)
+{
+    cli();
+    if (core.gate.waiting && (!ahead || !core.armed)) {
+        show_levels(); /* before the light is connected to it */
+        show(core.active_outputs);
+    }
+    sei();
 }
 
 /* --- the gate ----------------------------------------------------------------------------------------------------- */
@@ -120,6 +122,7 @@ uint8_t board_opens(void)
 {
     if (expired || encoder_head != encoder_tail)
         return 0;
+    show_levels();
     show(core.active_outputs);
     encoder_up = core.gate.pos + 1 == core.gate.hi ? flip_hi : 0;
     encoder_down = core.gate.pos - 1 == core.gate.lo ? flip_lo : 0;
