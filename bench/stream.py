@@ -107,7 +107,7 @@ def cpu() -> None:
     seconds = 8.0
     for batch in (20, 10, 1):
         with tempfile.TemporaryDirectory() as name:
-            rig = StreamRig(Path(name), linger_s=0.1)
+            rig = StreamRig(Path(name))
             listener = subprocess.Popen(
                 [sys.executable, "-m", "rig", "listen", rig.address, "--out", f"{name}/copy", "--once"],
                 stdout=subprocess.DEVNULL,

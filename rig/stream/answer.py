@@ -52,6 +52,8 @@ class Peer:
     session: str = ""
     have: int = 0
     seen_s: float = 0.0
+    told: bool = False  # has it been sent how the session ended?
+    sure: bool = False  # and has it spoken since, holding everything? Only then did that answer reach it
     credit: float = CREDIT_BYTES
     since_s: float = field(default_factory=time.monotonic)
 
@@ -166,7 +168,7 @@ class Answerer:
         if not peers and now_s - self._began_s < FIRST_S:
             return False
         book = self.library.book("")
-        return book is None or all(peer.session == self.library.present and peer.have >= book.count for peer in peers)
+        return book is None or all(peer.sure for peer in peers)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -200,7 +202,11 @@ class Answerer:
         if isinstance(request, schema.Ping):
             peer.session = request.session or self.library.present
             peer.have, peer.seen_s = request.have, now_s
-            return self._send(identity, schema.encode(self._pong(request, book, read_ns)))
+            pong = self._pong(request, book, read_ns)
+            over = pong.state != "live" and pong.session == self.library.present
+            peer.sure = over and peer.told and request.have >= pong.count
+            peer.told = over
+            return self._send(identity, schema.encode(pong))
         if book is None or request.number < 0:
             self._log.refuse("a request for what is not there", peer.who)
             return False
