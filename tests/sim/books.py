@@ -21,6 +21,8 @@ def openings(session: Session) -> list[int]:
     found: list[int] = []
     since_us: int | None = None
     for told in session.told:
+        if told.message == NUMBER["lost"]:
+            since_us = None  # what was open then is not known
         if told.message != NUMBER["output"]:
             continue
         is_open = bool(told.payload[9] & VALVE)
@@ -43,7 +45,11 @@ def water(session: Session) -> Iterator[str]:
     summary = session.summary
     if summary is None:
         return
-    volume_ul = sum(_volume_ul(session, open_us) for open_us in recorded)
+    weighed_us = [1000 * drop["open_ms"] for drop in session.manifest["config"]["valve"]["drops"]]
+    known = [open_us for open_us in recorded if min(weighed_us) <= open_us <= max(weighed_us)]
+    if len(recorded) - len(known) > summary["uncounted_openings"]:
+        yield f"{len(recorded) - len(known)} openings were never weighed, {summary['uncounted_openings']} are stated"
+    volume_ul = sum(_volume_ul(session, open_us) for open_us in known)
     if abs(volume_ul - summary["water_ul"]) > 0.02 * max(1, len(recorded)):
         yield f"the drops recorded are {volume_ul:.2f} ul, the summary says {summary['water_ul']:.2f} ul"
 

