@@ -66,7 +66,7 @@ def launched(intent: Intent) -> Iterator[Session]:
                 seed=intent.seed,
                 rules=intent.rules,
                 course=intent.course,
-                light=guard_of(order.config, intent.course, intent.values),
+                watchers=[guard_of(order.config, intent.course, intent.values), TimingNotes(link)],
                 publisher=publisher,
             )
             session.summary.session = str(folder)
@@ -75,8 +75,6 @@ def launched(intent: Intent) -> Iterator[Session]:
             for warning in warnings:
                 session.note("warning", text=warning)
             session.warnings = [*warnings]
-            session.attend = TimingNotes(link).attend
-            session.attend(session)
             yield session
     finally:
         link.close()

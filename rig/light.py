@@ -12,15 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from rig import wire
 from rig.calibration import LaserCurve
 from rig.course import Course
 from rig.proof import LightWatch, TrialLight
 from rig.table import Row
+from rig.watcher import Staged, Watcher
 
 STUCK_US = 1_000_000  # a read-back on for so long without a command is no matter of an edge that came late
-EVENTS = ("trial_begin", "trial_end", "generator", "output", "input")
-_NAMES = {wire.BY_NAME[name].number: name for name in EVENTS}
 
 
 @dataclass
@@ -56,7 +54,7 @@ class LightSum:
         return {**asdict(self), "on_s": round(self.on_s, 6), "seen_s": round(self.seen_s, 6), "energy_mj": energy}
 
 
-class LightGuard:
+class LightGuard(Watcher):
     """Fed with a session's events before anything else acts on them.
 
     Args:
@@ -65,6 +63,9 @@ class LightGuard:
         proven: the read-back is wired. Without it, only what was commanded is summed.
         site: where the light goes, as the protocol says.
     """
+
+    name = "light"
+    hears = ("trial_begin", "trial_end", "generator", "output", "input")
 
     def __init__(
         self,
@@ -75,15 +76,18 @@ class LightGuard:
         proven: bool = True,
         site: str = "",
     ) -> None:
+        super().__init__()
         self.sum = LightSum(site=site)
-        self.stuck = ""  # why the session must end at once
         self._course, self._go_on, self._proven = course, go_on, proven
         self._watch = LightWatch(power_of(curve))
-        self._notes: list[dict[str, Any]] = []
 
-    def event(self, message: int, board_us: int, body: tuple[int, ...], generators: Sequence[Row]) -> None:
-        """One event of EVENTS; ``generators``: of the trial that begins."""
-        name, watch = _NAMES[message], self._watch
+    def event(self, name: str, board_us: int, body: tuple[int, ...], staged: Staged | None) -> None:
+        """One event of a session."""
+        self.hear(name, board_us, body, staged.table.generators if staged and name == "trial_begin" else ())
+
+    def hear(self, name: str, board_us: int, body: tuple[int, ...], generators: Sequence[Row]) -> None:
+        """The same from a record, which has no more than the ``generators`` of the trial that begins."""
+        watch = self._watch
         if name == "trial_begin":
             watch.trial_begin(board_us, body[0], generators, self._planned(body[0]))
         elif name == "trial_end":
@@ -96,26 +100,21 @@ class LightGuard:
             watch.input(board_us, body[0])
         self.passed(board_us)
 
-    def passed(self, board_us: int) -> None:
+    def passed(self, board_us: int, host_ns: int = 0) -> None:
         """So late is it by the board's clock."""
         self._watch.passed(board_us)
         for trial, what in self._watch.faults():
             if self._proven:
                 self._mismatch(trial, what)
         since_us = self._watch.stuck_since_us
-        if self._proven and since_us is not None and board_us - since_us > STUCK_US and not self.stuck:
-            self.stuck = "the laser's read-back stays on without a command: close its shutter"
+        if self._proven and since_us is not None and board_us - since_us > STUCK_US and not self.stop:
+            self.stop = "the laser's read-back stays on without a command: close its shutter"
         self._judge(self._watch.judged(board_us))
 
-    def finish(self) -> LightSum:
-        """The session is over."""
+    def finish(self) -> dict[str, Any]:
+        """The session is over: the sum of its light."""
         self._judge(self._watch.judged())
-        return self.sum
-
-    def notes(self) -> Iterator[dict[str, Any]]:
-        """What is to be kept in the record, each once."""
-        while self._notes:
-            yield self._notes.pop(0)
+        return self.sum.plain()
 
     def _planned(self, trial: int) -> bool | None:
         return self._course.planned(trial) if self._course.today is not None else None
@@ -123,8 +122,9 @@ class LightGuard:
     def _mismatch(self, trial: int, what: str) -> None:
         self.sum.mismatches.append(f"trial {trial}: {what}")
         ends = not self._go_on and not self._course.light_ended
-        self._notes.append({"name": "light_mismatch", "trial": trial, "what": what, "ends_light": ends})
+        self.note("light_mismatch", trial=trial, what=what, ends_light=ends)
         if ends:
+            self.outdated = True
             self.sum.ended = f"trial {trial}: {what}"
             self._course.end_light(self.sum.ended)
 
@@ -133,7 +133,7 @@ class LightGuard:
             if not self._proven:
                 light.faults.clear()
             self.sum.add(light)
-            self._notes.append({"name": "light", "proven": self._proven and not light.faults, **light.plain()})
+            self.note("light", proven=self._proven and not light.faults, **light.plain())
 
 
 def power_of(curve: LaserCurve | None) -> Callable[[int], float]:

@@ -19,7 +19,7 @@ from rig.course import Course, trial_chance
 from rig.errors import RigError
 from rig.events import Kind
 from rig.journal import Record
-from rig.light import EVENTS, LightGuard
+from rig.light import LightGuard
 from rig.plan import DayPlan
 from rig.plan.read import plan_from_data
 from rig.plan.today import Today
@@ -30,7 +30,7 @@ from rig.task import Past, Result, Values
 from rig.training import training_of
 
 Given = dict[int, list[tuple[str, dict[str, Any]]]]  # by trial: the commands that carried its table
-_LIGHT = {wire.BY_NAME[name].number for name in EVENTS}
+_LIGHT = {wire.BY_NAME[name].number: name for name in LightGuard.hears}
 _TRIAL_BEGIN, _STATE = wire.BY_NAME["trial_begin"].number, wire.BY_NAME["state"].number
 
 
@@ -183,7 +183,8 @@ def _of_the_light(
         if message not in _LIGHT:
             continue
         body = wire.BY_NUMBER[message].body.unpack_from(entry.payload, wire.EVENT_HEADER.size)
-        guard.event(message, board_us, body, _generators(tables, body[0]) if message == _TRIAL_BEGIN else ())
+        generators = _generators(tables, body[0]) if message == _TRIAL_BEGIN else ()
+        guard.hear(_LIGHT[message], board_us, body, generators)
         again += guard.notes()
     guard.finish()
     again += guard.notes()

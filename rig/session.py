@@ -7,7 +7,7 @@ table compiles it, the board gets it. Nothing here waits for a listener, a plot 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Protocol
 
 import msgspec
@@ -15,25 +15,22 @@ import msgspec
 from rig import events, wire
 from rig.board import Board
 from rig.course import Course, trial_chance
-from rig.errors import BoardError, ConfigError
+from rig.errors import BoardError
 from rig.events import Kind
-from rig.light import EVENTS as LIGHT_EVENTS
-from rig.light import LightGuard
 from rig.protocol import Protocol as Experiment
-from rig.table import Bench, Limits, Table, compile_trial
-from rig.task import Drop, Past, Result, Trial, Values
+from rig.summary import Rules, Summary
+from rig.table import Bench, Limits, compile_trial
+from rig.task import Past, Result, Values
+from rig.watcher import Staged, Watcher
+from rig.water import WaterCount
+
+__all__ = ["Rules", "Session", "Staged", "Summary", "Watcher"]
 
 POLL_NS = 100_000_000
 ACK_EVENTS = 32  # acknowledge at once after so many, else with the next ping
 FINISH_NS = 3_000_000_000
 CLOCK_NOTE_NS = 1_000_000_000
 _EVENT = int(Kind.EVENT)
-_TRIAL_BEGIN = wire.BY_NAME["trial_begin"].number
-_VALVE = 1 << wire.OUTPUTS.index("valve")
-
-
-def _nothing(board_us: int, body: tuple[int, ...]) -> None:
-    """Somebody else has seen to it."""
 
 
 class Recorder(Protocol):
@@ -56,58 +53,13 @@ class Publisher(Protocol):
         """The journal has new records; ``host_ns`` is the link's clock now."""
 
 
-@dataclass(frozen=True)
-class Rules:
-    """When a session ends by itself; None: not by this."""
-
-    trials: int | None = None
-    minutes: float | None = None
-    water_ul: float | None = None
-
-
-@dataclass
-class Summary:
-    """How a session went."""
-
-    session: str = ""
-    trials: int = 0
-    rewarded: int = 0
-    success_rate: float | None = None
-    events: int = 0
-    lost_events: int = 0
-    water_ul: float = 0.0
-    uncounted_openings: int = 0  # of the valve, outside its calibration: how much they gave is not known
-    gap_us_max: int = 0
-    minutes: float = 0.0
-    ended: str = ""
-    clock_error_us: float = 0.0
-    resends: int = 0
-    damaged_frames: int = 0
-    outcomes: dict[str, int] = field(default_factory=dict)
-    stage: str = ""
-    light: dict[str, Any] | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
-
-
-@dataclass(frozen=True)
-class Staged:
-    """A trial the board holds, with what its numbers mean."""
-
-    number: int
-    trial: Trial
-    table: Table
-
-
 class Session:
     """One session on a connected board. :meth:`run` is the whole of it.
 
     Args:
         setup: commands that configure the board, ceilings first (see :func:`rig.setup.board_setup`).
         course: what each trial is given; nothing said: the values, the same for all.
-        light: watches the laser's read-back, where there is one.
+        watchers: go along with it, each with its own part: light, sound, frames.
         look: called now and then with the session, for a live view; it must return at once.
     """
 
@@ -124,18 +76,17 @@ class Session:
         seed: int,
         rules: Rules,
         course: Course | None = None,
-        light: LightGuard | None = None,
+        watchers: Sequence[Watcher] = (),
         publisher: Publisher | None = None,
         look: Callable[[Session], None] | None = None,
     ) -> None:
         self.board, self.journal, self.publisher, self.look = board, journal, publisher, look
         self.experiment, self.values, self.bench, self.limits = experiment, values, bench, limits
-        self.attend: Callable[[Session], None] | None = None  # for what a body has to note of itself
         self.rules = rules
         self.course = course or Course(experiment.params, values)
-        self.light = light
         self.warnings: list[str] = []
         self.summary = Summary()
+        self.watchers: list[Watcher] = [WaterCount(self.summary, bench), *watchers]
         self.past = Past()
         self.outcome: str | None = None
         self.state = ""
@@ -151,25 +102,20 @@ class Session:
         self._asked_to_stop = ""
         self._interrupted = ""
         self._began_us: int | None = None
-        self._valve_since_us: int | None = None
         self._acknowledged = 0
         self._clock_due_ns = 0
         self._made = 0
-        self._handlers: dict[int, Callable[[int, tuple[int, ...]], None]] = {
-            wire.BY_NAME[name].number: handler
-            for name, handler in {
-                "trial_begin": self._on_trial_begin,
-                "state": self._on_state,
-                "trial_end": self._on_trial_end,
-                "output": self._on_output,
-                "fault": self._on_fault,
-                "lost": self._on_lost,
-                "applied": self._on_applied,
-            }.items()
+        self._handlers: dict[str, Callable[[int, tuple[int, ...]], None]] = {
+            "trial_begin": self._on_trial_begin,
+            "state": self._on_state,
+            "trial_end": self._on_trial_end,
+            "fault": self._on_fault,
+            "lost": self._on_lost,
+            "applied": self._on_applied,
         }
-        self._light_events = {wire.BY_NAME[name].number for name in LIGHT_EVENTS} if light else set()
-        for number in self._light_events - set(self._handlers):
-            self._handlers[number] = _nothing
+        heard = set(self._handlers).union(*(one.hears for one in self.watchers))
+        self._heard = {wire.BY_NAME[name].number for name in heard}
+        self._hearers = {name: [one for one in self.watchers if name in one.hears] for name in heard}
         self._lever = wire.BY_NAME["lever"].number
 
     # --- the whole of it ---------------------------------------------------------------------------------------------
@@ -177,6 +123,7 @@ class Session:
     def run(self) -> Summary:
         """Run to the end and return the summary. The board is safe and the journal complete when this returns."""
         try:
+            self._passed(0, self.board.link.now_ns())  # what a watcher has to say of all that follows comes first
             for name, values in self._setup:
                 self._command(name, values)
             self._stage()
@@ -185,8 +132,6 @@ class Session:
                 self._check_rules()
                 if self.look:
                     self.look(self)
-                if self.attend:
-                    self.attend(self)
         finally:
             self._close()
         return self.summary
@@ -219,16 +164,14 @@ class Session:
             self._commit(host_ns)
             return
         self.journal.append_batch(_EVENT, host_ns, payloads)
-        handlers = self._handlers
         for payload in payloads:
             number = payload[0]
-            if number in handlers:
-                self._handle(number, payload)
-            elif number == self._lever:
+            if number == self._lever:
                 self.last_lever = payload
-        if self.light:  # the newest event, whatever it is, says how late it is
-            self.light.passed(self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payloads[-1])[2]))
-            self._act_on_light(self.light)
+            if number in self._heard:
+                self._handle(number, payload)
+        # The newest event, whatever it is, says how late it is.
+        self._passed(self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payloads[-1])[2]), host_ns)
         if host_ns >= self._clock_due_ns:
             self._note_clock(host_ns)
         self._commit(host_ns)
@@ -261,20 +204,32 @@ class Session:
 
     def _handle(self, number: int, payload: bytes) -> None:
         self.board_us = self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payload)[2])
-        body = wire.BY_NUMBER[number].body.unpack_from(payload, wire.EVENT_HEADER.size)
-        if self.light and number in self._light_events:
-            begins = self._begun(body[0]) if number == _TRIAL_BEGIN else None
-            self.light.event(number, self.board_us, body, begins.table.generators if begins else ())
-            self._act_on_light(self.light)
-        self._handlers[number](self.board_us, body)
+        message = wire.BY_NUMBER[number]
+        name, body = message.name, message.body.unpack_from(payload, wire.EVENT_HEADER.size)
+        staged = self._begun(body[0]) if name == "trial_begin" else self._running
+        for watcher in self._hearers[name]:
+            watcher.event(name, self.board_us, body, staged)
+            self._heed(watcher)
+        if name in self._handlers:
+            self._handlers[name](self.board_us, body)
 
-    def _act_on_light(self, light: LightGuard) -> None:
-        for fields in light.notes():
+    def _passed(self, board_us: int, host_ns: int) -> None:
+        for watcher in self.watchers:
+            watcher.passed(board_us, host_ns)
+            self._heed(watcher)
+
+    def _heed(self, watcher: Watcher) -> None:
+        """Keep what it notes, and do what it asks."""
+        self._keep(watcher)
+        if watcher.outdated:
+            watcher.outdated = False
+            self._stage_again()
+        if watcher.stop:
+            self.stop(watcher.stop)
+
+    def _keep(self, watcher: Watcher) -> None:
+        for fields in watcher.notes():
             self.note(**fields)
-            if fields.get("ends_light"):
-                self._stage_again()
-        if light.stuck:
-            self.stop(light.stuck)
 
     def _command(self, name: str, values: dict[str, int]) -> None:
         payload = self.board.send(name, values)
@@ -360,9 +315,9 @@ class Session:
         if reason == wire.EndReason.DONE:
             if self.outcome is None:
                 self.past.results.append(Result(ended.number, None, ended.trial.info))
-            self._count(ended, self.outcome)
+            self.summary.count(self.outcome)
         elif self.outcome is not None:  # it was decided, though not finished
-            self._count(ended, self.outcome)
+            self.summary.count(self.outcome)
         self.state = ""
         if reason == wire.EndReason.STOPPED or self._asked_to_stop:
             self.finished = True
@@ -372,37 +327,7 @@ class Session:
                 self._asked_to_stop = self._asked_to_stop or "trials"
                 self.finished = True
 
-    def _count(self, ended: Staged, outcome: str | None) -> None:
-        summary = self.summary
-        summary.trials += 1
-        summary.rewarded += outcome == "rewarded"
-        summary.success_rate = summary.rewarded / summary.trials
-        summary.outcomes[str(outcome)] = summary.outcomes.get(str(outcome), 0) + 1
-
     # --- everything else ---------------------------------------------------------------------------------------------
-
-    def _on_output(self, board_us: int, body: tuple[int, ...]) -> None:
-        open_now = bool(body[0] & _VALVE)
-        if open_now and self._valve_since_us is None:
-            self._valve_since_us = board_us
-        elif not open_now and self._valve_since_us is not None:
-            self._count_water(board_us - self._valve_since_us)
-            self._valve_since_us = None
-
-    def _count_water(self, open_us: int) -> None:
-        try:
-            self.summary.water_ul += self._water_ul(open_us)
-        except ConfigError:  # cut short, or a flush: outside of what was weighed, nobody knows
-            self.summary.uncounted_openings += 1
-
-    def _water_ul(self, open_us: int) -> float:
-        """What an opening gave: the drop asked for where it lasted as long as that, else by the calibration."""
-        if self._running:
-            for state in self._running.trial.states:
-                for generator in state.start:
-                    if isinstance(generator, Drop) and self.bench.open_us(generator.volume.ul) == open_us:
-                        return generator.volume.ul
-        return self.bench.volume_ul(open_us)
 
     def _on_fault(self, board_us: int, body: tuple[int, ...]) -> None:
         fault = wire.Fault(body[0]).name.lower() if body[0] in wire.Fault._value2member_map_ else str(body[0])
@@ -457,10 +382,11 @@ class Session:
             board.acknowledge()
         except BoardError as error:
             self._asked_to_stop = self._asked_to_stop or str(error)
-        if self.light:
-            summary.light = self.light.finish().plain()
-            for fields in self.light.notes():
-                self.note(**fields)
+        for watcher in self.watchers:
+            part = watcher.finish()
+            if watcher.name:
+                setattr(summary, watcher.name, part)
+            self._keep(watcher)
         summary.stage = self.course.stage
         summary.ended = self._asked_to_stop or "error"
         summary.minutes = round(self.minutes, 3)

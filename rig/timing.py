@@ -5,23 +5,17 @@ Floor 2: asks a link what it knows of itself. May not: measure, or know how a se
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from rig.config import Config
 from rig.firmata import FirmataLink
 from rig.link import Link
+from rig.watcher import Watcher
 
 ON_BOARD = {
     "clock": "board",
     "decided": "on the board, in the interrupt of the edge itself; docs/timing.md has the figures of each board",
 }
-
-
-class Noter(Protocol):
-    """What is asked of a session."""
-
-    def note(self, name: str, **fields: Any) -> None:
-        """Keep something only the host knows."""
 
 
 def timing_of(config: Config, link: Link) -> dict[str, Any]:
@@ -46,16 +40,17 @@ def sentence(timing: dict[str, Any]) -> str:
     )
 
 
-class TimingNotes:
+class TimingNotes(Watcher):
     """Keeps what a host-timed body measures of itself, as often as it says it (each second)."""
 
     def __init__(self, link: Link) -> None:
+        super().__init__()
         self._link = link
         self._told: Any = None
 
-    def attend(self, session: Noter) -> None:
+    def passed(self, board_us: int, host_ns: int) -> None:
         """Note what is new."""
         status = getattr(self._link, "status", None)
         if status and status is not self._told:
             self._told = status
-            session.note("timing", **status)
+            self.note("timing", **status)
