@@ -32,10 +32,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from nullsink import RATE_HZ, NullSink, Recorder, Recording
 
-from rig.mixer import Mixer
-from rig.sound import SoundEngine
-from rig.sound_events import Kind, SoundEvent, SoundSettings
-from rig.sounds import Click, Sound, make, with_sync
+from rig.sound import Click, Sound, make, with_sync
+from rig.sound.events import Kind, SoundEvent, SoundSettings
+from rig.sound.mixer import Mixer
+from rig.soundcard import SoundEngine
 
 GAP_KINDS = {Kind.UNDERRUN, Kind.CLOCK_STEP, Kind.DEVICE_LOST, Kind.DEVICE_BACK}
 LOOP_S = 60

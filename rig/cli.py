@@ -19,6 +19,7 @@ COMMANDS = {
     "events": "print a session's events as CSV or JSON lines",
     "verify": "check that a record is whole and re-execute every decision",
     "replay": "feed a recorded encoder trace to a lever rule",
+    "sound": "try the sounds, and calibrate how loud they are",
     "draw": "draw a protocol as Mermaid or SVG",
     "ports": "list serial ports",
     "plan": "who gets light when: make or show it",

@@ -58,7 +58,7 @@ def missing() -> str:
 class NullSink:
     """A daemon of our own; as a context manager it also sets this process's environment to it.
 
-    Enter it before PortAudio is initialised, or call ``rig.sound.rescan`` afterwards.
+    Enter it before PortAudio is initialised, or call ``rig.soundcard.rescan`` afterwards.
     """
 
     def __init__(self) -> None:

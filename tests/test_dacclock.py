@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rig.dacclock import DacClock
+from rig.sound.dacclock import DacClock
 
 RATE, BLOCK = 48_000, 128
 BLOCK_NS = 1e9 * BLOCK / RATE

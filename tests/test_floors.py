@@ -14,12 +14,12 @@ FLOORS: dict[str, int] = {}
 for _floor, _rooms in enumerate(
     (
         "errors units task table wire wiregen numbering events clock config calibration draw plan curves pins frames"
-        " loudness sounds dacclock mixer onset sound_events journal_format ceilings proof training welfare course"
+        " sound journal_format ceilings proof training welfare course"
         " columns entry learning curve_text watcher summary water",
-        "link board core machine animals mouse sim protocol journal stream configfile planfile sound firmata archive"
-        " derived figures",
+        "link board core machine animals mouse sim protocol journal stream configfile planfile soundcard firmata"
+        " archive derived figures",
         "session verify replay setup record subject light remake intent ready launch campaign timing archiving",
-        "cli doors __main__ __init__ sound_cli",
+        "cli doors __main__ __init__",
     )
 ):
     FLOORS.update(dict.fromkeys(_rooms.split(), _floor))

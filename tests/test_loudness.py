@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig.errors import ConfigError
-from rig.loudness import REFUSE_AFTER_DAYS, WARN_AFTER_DAYS, LevelCalibration
+from rig.sound.loudness import REFUSE_AFTER_DAYS, WARN_AFTER_DAYS, LevelCalibration
 
 DAY = date(2025, 3, 1)
 TABLE = ((1000.0, 90.0), (2000.0, 96.0), (4000.0, 93.0))

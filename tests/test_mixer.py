@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rig.mixer import VOICES, Heard, Mixer, Record, Ring, Samples
+from rig.sound.mixer import VOICES, Heard, Mixer, Record, Ring, Samples
 
 STEP_NS = 1e9 / 48_000
 T0_NS = 5_000_000_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig.onset import SETTLE_NS, Method, Onset, OnsetTruth, SyncMissed, SyncStray
+from rig.sound.onset import SETTLE_NS, Method, Onset, OnsetTruth, SyncMissed, SyncStray
 
 MS = 1_000_000
 WAIT_NS = 20 * MS

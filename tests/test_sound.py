@@ -1,306 +1,177 @@
-"""A real PortAudio stream into a null sink: what was heard, when, and every way a device can fail."""
+"""Sounds as arrays: frequency, length, level, ramps, and what is refused."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator
+import contextlib
+import io
+import struct
+import wave
 from datetime import date
 
 import numpy as np
 import pytest
-from nullsink import RATE_HZ, NullSink, Recorder, Recording, missing
-from numpy.typing import NDArray
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
+from rig import task
 from rig.errors import ConfigError
-from rig.loudness import LevelCalibration
-from rig.onset import Onset, OnsetTruth
-from rig.sound import SoundEngine, stream
-from rig.sound.stream import rescan
-from rig.sound_events import Body, Kind, SoundEvent, SoundSettings
-from rig.sounds import Click, Noise, Sound, Tone, make
+from rig.sound import Asked, Click, Noise, Recording, Tone, make, of_task, with_sync
+from rig.sound.loudness import LevelCalibration
+from rig.units import db, hz, ms
 
-pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
-
-CALIBRATION = LevelCalibration(date(2025, 3, 1), "pulse", 0.0, ((3000.0, 96.0), (6000.0, 100.0), (12_000.0, 98.0)))
-SETTINGS = SoundSettings(device="pulse", latency_ms=40)  # what is heard is tested here, how soon in bench/
-SOUNDS: dict[str, Sound] = {
-    "cue": make(Tone(tone_hz=6000, length_ms=400, level_db=70), RATE_HZ, CALIBRATION),
-    "reward": make(Tone(tone_hz=12_000, length_ms=50, level_db=80, ramp_ms=2), RATE_HZ, CALIBRATION),
-    "failure": make(Noise(low_hz=4000, high_hz=11_000, length_ms=100, level_db=75), RATE_HZ, CALIBRATION),
-    "tick": make(Click(width_us=1000, level_dbfs=-6), RATE_HZ),
-}
-Script = Callable[[SoundEngine], list[SoundEvent]]
+RATE = 48_000
+FLAT = LevelCalibration(date(2025, 3, 1), "amp", 0.0, ((1000.0, 100.0), (16_000.0, 100.0)))
+TILTED = LevelCalibration(date(2025, 3, 1), "amp", 0.0, ((1000.0, 90.0), (2000.0, 96.0), (16_000.0, 102.0)))
 
 
-@pytest.fixture(scope="module")
-def sink() -> Iterator[NullSink]:
-    with NullSink() as running:
-        rescan()
-        yield running
-    rescan()
+def wav(samples: np.ndarray[tuple[int, ...], np.dtype[np.float64]], width: int = 2, rate_hz: int = RATE) -> bytes:
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(width)
+        file.setframerate(rate_hz)
+        whole = np.round(samples * (2 ** (8 * width - 1) - 1)).astype("<i4")
+        file.writeframes(whole.reshape(-1, 1).view(np.uint8)[:, :width].tobytes())
+    return out.getvalue()
 
 
-@pytest.fixture
-def own_sink(sink: NullSink) -> Iterator[NullSink]:
-    """A daemon for this test alone to be killed; the module's own is back afterwards."""
-    with NullSink() as running:
-        rescan()
-        yield running
-    rescan()
+def rms_db(samples: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> float:
+    return float(10 * np.log10(2 * np.mean(samples.astype(np.float64) ** 2)))
 
 
-def drain(engine: SoundEngine, seconds: float, until: Kind | None = None) -> list[SoundEvent]:
-    """What happens within a time, or until an event of that kind."""
-    events: list[SoundEvent] = []
-    give_up = time.monotonic() + seconds
-    while time.monotonic() < give_up and not any(e.kind == until for e in events):
-        time.sleep(0.005)
-        events += engine.drain_events()
-    return events
+@settings(max_examples=50)
+@given(st.floats(100, 20_000), st.floats(20, 500), st.floats(-60, 0))
+def test_a_tone_has_its_length_frequency_and_level(tone_hz: float, length_ms: float, dbfs: float) -> None:
+    sound = make(Tone(tone_hz=tone_hz, length_ms=length_ms, level_dbfs=dbfs), RATE)
+    assert abs(len(sound.samples) - length_ms * RATE / 1000) <= 0.5
+    ramp = round(5 * RATE / 1000)
+    plateau = sound.samples[ramp:-ramp].astype(np.float64)
+    turn = 2 * np.pi * tone_hz * (ramp + np.arange(len(plateau))) / RATE
+    assert np.allclose(plateau, 10 ** (dbfs / 20) * np.sin(turn), atol=1e-6)
 
 
-def heard(sink: NullSink, script: Script, settings: SoundSettings = SETTINGS) -> tuple[list[SoundEvent], Recording]:
-    """Run a script and record it. A run with an underrun on record is repeated: this machine was busy."""
-    for _ in range(4):
-        recorder = Recorder(sink).start()
-        with SoundEngine(SOUNDS, settings) as engine:
-            assert engine.body == Body.DEVICE
-            events = script(engine)
-            events += drain(engine, 0.3)
-        recording = recorder.stop()
-        if not any(e.kind in (Kind.UNDERRUN, Kind.CLOCK_STEP) for e in events):
-            return events, recording
-    pytest.fail("every run had an underrun")
+def test_ramps_are_raised_cosines_from_zero() -> None:
+    sound = make(Tone(tone_hz=12_000, length_ms=50, level_dbfs=0, ramp_ms=10), RATE)
+    envelope = np.hypot(sound.samples[:-1], sound.samples[1:])  # a quarter turn a sample
+    expected = 0.5 - 0.5 * np.cos(np.pi * np.arange(480) / 480)
+    assert np.allclose(envelope[:480], expected, atol=0.02)
+    assert sound.samples[0] == 0
+    assert np.allclose(envelope[480:-481], 1, atol=1e-6)
+    assert abs(sound.samples[-2]) < 0.01
 
 
-def onsets(recording: Recording) -> NDArray[np.int64]:
-    """The frames at which the sync channel rises."""
-    high = recording.samples[:, 1] > 0.5
-    return np.flatnonzero(high & ~np.r_[False, high[:-1]])
+def test_a_calibrated_tone_is_as_loud_as_asked_at_its_frequency() -> None:
+    for tone_hz, full_db in TILTED.full_scale_db:
+        sound = make(Tone(tone_hz=tone_hz, length_ms=100, level_db=70), RATE, TILTED)
+        assert rms_db(sound.samples[240:-240]) == pytest.approx(70 - full_db, abs=0.05)
 
 
-def frequency_hz(samples: NDArray[np.float32]) -> float:
-    """The frequency of a steady tone by the growth of its phase; samples of shape (n,)."""
-    count, near = len(samples), np.argmax(np.abs(np.fft.rfft(samples * np.hanning(len(samples)))))
-    turn = np.exp(-2j * np.pi * near / count * np.arange(count))
-    halves = [np.sum((samples * turn)[a : a + count // 2] * np.hanning(count // 2)) for a in (0, count // 2)]
-    return float(RATE_HZ * (near / count + np.angle(halves[1] / halves[0]) / (2 * np.pi * (count // 2))))
+@given(st.integers(0, 2**32 - 1), st.floats(1000, 7000), st.floats(1000, 8900))
+@settings(max_examples=30)
+def test_noise_keeps_its_band_and_level(seed: int, low_hz: float, width_hz: float) -> None:
+    asked = Noise(low_hz=low_hz, high_hz=low_hz + width_hz, length_ms=300, level_db=70, seed=seed, ramp_ms=0)
+    sound = make(asked, RATE, FLAT)
+    power = np.abs(np.fft.rfft(sound.samples.astype(np.float64))) ** 2
+    bins_hz = np.fft.rfftfreq(len(sound.samples), 1 / RATE)
+    outside = (bins_hz < low_hz) | (bins_hz > low_hz + width_hz)
+    assert power[outside].sum() < 1e-9 * power.sum()
+    assert rms_db(sound.samples) == pytest.approx(-30, abs=0.01)
+    assert np.array_equal(sound.samples, make(asked, RATE, FLAT).samples)
 
 
-def test_what_is_heard_is_what_was_asked(sink: NullSink) -> None:
-    def script(engine: SoundEngine) -> list[SoundEvent]:
-        events = []
-        for name in SOUNDS:
-            engine.play(name)
-            events += drain(engine, 2, Kind.ENDED)
-        return events
-
-    events, recording = heard(sink, script)
-    starts = onsets(recording)
-    assert [e.sound for e in events if e.kind == Kind.STARTED] == list(SOUNDS)
-    assert len(starts) == len(SOUNDS)
-    left = recording.samples[:, 0].copy()
-    for at, sound in zip(starts, SOUNDS.values(), strict=True):
-        assert np.array_equal(left[at : at + len(sound.samples)], sound.samples)
-        left[at : at + len(sound.samples)] = 0
-    assert not left.any(), "silence otherwise"
-    for at, name in zip(starts, SOUNDS, strict=True):
-        if SOUNDS[name].tone_hz is not None:
-            _check_tone(recording.samples[at : at + len(SOUNDS[name].samples) + 100, 0], name)
+def test_noise_is_weighed_by_the_calibration_over_its_band() -> None:
+    narrow = make(Noise(low_hz=1990, high_hz=2010, length_ms=1000, level_db=60, ramp_ms=0), RATE, TILTED)
+    assert rms_db(narrow.samples) == pytest.approx(60 - 96, abs=0.1)
+    broad = make(Noise(low_hz=1000, high_hz=16_000, length_ms=1000, level_db=60, ramp_ms=0), RATE, TILTED)
+    grid = np.linspace(1000, 16_000, 20_000)
+    gain_db = 10 * np.log10(np.mean(10 ** (TILTED.each_db(grid) / 10)))
+    assert rms_db(broad.samples) == pytest.approx(60 - gain_db, abs=0.02)
 
 
-def _check_tone(samples: NDArray[np.float32], name: str) -> None:
-    """A tone by its recording alone: frequency 0.1 %, length one sample, level 0.1 dB, ramps."""
-    tone_hz, level_db = SOUNDS[name].tone_hz, SOUNDS[name].level_db
-    assert tone_hz is not None
-    assert level_db is not None
-    ramp_ms, length_ms = (2, 50) if name == "reward" else (5, 400)
-    sounding = np.flatnonzero(samples)
-    assert abs(sounding[-1] - sounding[0] + 1 - length_ms * RATE_HZ / 1000) <= 2  # sine and ramp begin at zero
-    ramp = round(ramp_ms * RATE_HZ / 1000)
-    plateau = samples[ramp : round(length_ms * RATE_HZ / 1000) - ramp]
-    assert frequency_hz(plateau) == pytest.approx(tone_hz, rel=1e-3)
-    rms = np.sqrt(np.mean(plateau[: len(plateau) // 48 * 48].astype(np.float64) ** 2))
-    full_db = CALIBRATION.at_db(tone_hz)
-    assert full_db + 20 * np.log10(rms * np.sqrt(2)) == pytest.approx(level_db, abs=0.1)
-    peak = np.abs(plateau).max()
-    assert np.abs(samples[: ramp // 8]).max() < 0.06 * peak
-    assert np.abs(samples[3 * ramp // 8 : 5 * ramp // 8]).max() == pytest.approx(0.6 * peak, abs=float(0.15 * peak))
+@pytest.mark.parametrize("width", [2, 3, 4])
+def test_a_recording_plays_its_first_channel_at_the_level_asked(width: int) -> None:
+    t = np.arange(RATE // 2) / RATE
+    two = np.stack([0.3 * np.sin(2 * np.pi * 3000 * t), 0.9 * np.sin(2 * np.pi * 5000 * t)], axis=1)
+    sound = make(Recording(wav=wav(two, width), level_db=80), RATE, FLAT)
+    assert rms_db(sound.samples) == pytest.approx(-20, abs=0.01)
+    expected = 0.1 * np.sin(2 * np.pi * 3000 * t)
+    assert np.allclose(sound.samples, expected, atol=2e-5)
 
 
-def test_the_reported_onset_is_the_recorded_one(sink: NullSink) -> None:
-    """The distribution is measured by bench/sound.py; here, that most reports hold within their own bound."""
-
-    def script(engine: SoundEngine) -> list[SoundEvent]:
-        random, events = np.random.default_rng(1), []
-        for _ in range(16):
-            engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + int(random.integers(0, 10**7)))
-            events += drain(engine, 1, Kind.ENDED)
-        return events
-
-    events, recording = heard(sink, script)
-    started = [e for e in events if e.kind == Kind.STARTED]
-    recorded_ns = recording.host_ns(onsets(recording))
-    assert len(recorded_ns) == len(started) == 16
-    off_ns = np.abs(recorded_ns - [e.host_ns for e in started])
-    assert np.mean(off_ns <= [e.error_ns for e in started]) >= 0.9
-    # The converter is asked for the sample nearest to the time, once its line is followed.
-    asked_off_ns = [abs(e.host_ns - e.asked_ns) for e in started]
-    assert np.median(asked_off_ns) <= 1e9 / RATE_HZ
-    truth = OnsetTruth()
-    for event in started:
-        truth.started(event.token, event.sound, event.host_ns, event.error_ns, event.asked_ns)
-    settled = truth.settle(time.monotonic_ns() + 10**9)
-    assert sum(isinstance(o, Onset) for o in settled) == 16
-    assert truth.report()["scheduled_residual_count"] == 16
+def test_a_click_has_its_width_and_peak() -> None:
+    sound = make(Click(width_us=100, level_dbfs=-6), RATE)
+    assert len(sound.samples) == 5
+    assert np.allclose(sound.samples, 10 ** (-6 / 20))
 
 
-def test_a_cancelled_cue_is_silent_and_a_sounded_one_is_on_record(sink: NullSink) -> None:
-    outcome: dict[int, bool] = {}
-
-    def script(engine: SoundEngine) -> list[SoundEvent]:
-        outcome.clear()
-        events = []
-        for k in range(6):
-            token = engine.schedule("tick", time.monotonic_ns() + engine.lead_ns)
-            time.sleep(engine.lead_ns / 1e9 * k / 6)
-            outcome[token] = engine.cancel(token)
-            events += drain(engine, 0.12)
-        return events
-
-    events, recording = heard(sink, script)
-    started = {e.token for e in events if e.kind == Kind.STARTED}
-    assert {e.token for e in events if e.kind == Kind.CANCELLED} == {t for t, c in outcome.items() if c}
-    assert started == {t for t, c in outcome.items() if not c}
-    assert len(onsets(recording)) == len(started)
-    assert outcome[1], "told at once, it is cancelled in time"
-
-
-def test_a_stopped_cue_fades(sink: NullSink) -> None:
-    def script(engine: SoundEngine) -> list[SoundEvent]:
-        token = engine.play("cue")
-        events = drain(engine, 1, Kind.STARTED)
-        start_ns = next(e.host_ns for e in events if e.kind == Kind.STARTED)
-        engine.stop(token, start_ns + 100_000_000)
-        return events + drain(engine, 1, Kind.ENDED)
-
-    events, recording = heard(sink, script)
-    sounded = next(e.value for e in events if e.kind == Kind.ENDED)
-    release = round(SETTINGS.release_ms * RATE_HZ / 1000)
-    assert sounded == pytest.approx(4800 + release, abs=5)
-    (at,) = onsets(recording)
-    heard_samples = np.flatnonzero(recording.samples[at:, 0])
-    assert heard_samples[-1] + 1 <= sounded
-    full = np.abs(SOUNDS["cue"].samples).max()
-    tail = np.abs(recording.samples[at + sounded - 16 : at + sounded, 0]).max()
-    assert tail < 0.02 * full
+REFUSED: list[tuple[Asked, str]] = [
+    (Tone(tone_hz=6000, length_ms=100), "one of the two"),
+    (Tone(tone_hz=6000, length_ms=100, level_db=60, level_dbfs=-20), "one of the two"),
+    (Tone(tone_hz=6000, length_ms=100, level_db=101), "out of reach, it would clip by 1.0 dB"),
+    (Tone(tone_hz=6000, length_ms=100, level_dbfs=0.5), "level_dbfs 0.5 is out of reach"),
+    (Tone(tone_hz=500, length_ms=100, level_db=60), "500 Hz is outside the calibrated"),
+    (Tone(tone_hz=24_000, length_ms=100, level_dbfs=-20), "half of rate_hz"),
+    (Tone(tone_hz=6000, length_ms=9, level_dbfs=-20), "two ramps"),
+    (Tone(tone_hz=6000, length_ms=0, level_dbfs=-20), "length_ms 0"),
+    (Tone(tone_hz=6000, length_ms=60_001, level_dbfs=-20), "at most 60000"),
+    (Noise(low_hz=900, high_hz=2000, length_ms=100, level_db=60), "outside the calibrated"),
+    (Noise(low_hz=2000, high_hz=1000, length_ms=100, level_dbfs=-20), "need 0 < low_hz < high_hz"),
+    (Noise(low_hz=4000, high_hz=8000, length_ms=100, level_dbfs=-1), "would clip"),
+    (Click(width_us=5, level_dbfs=-6), "under one sample"),
+    (Recording(wav=b"RIFF", level_dbfs=-20), "not a WAV file"),
+    (Recording(wav=wav(np.full((4800, 1), 0.5), rate_hz=44_100), level_dbfs=-20), "made at 44100 Hz"),
+    (Recording(wav=wav(np.zeros((4800, 1))), level_dbfs=-20), "silent"),
+    (Recording(wav=wav(np.full((4800, 1), 0.5)), level_db=60), "over 1 % of its power"),
+    (Recording(wav=wav(np.full((4800, 1), 0.5))[:-2], level_dbfs=-20), "cut short"),
+]
 
 
-def test_an_underrun_is_on_record_and_it_plays_on(sink: NullSink) -> None:
-    """The interpreter is held for longer than the device can wait: a gap, and an event that says so.
-
-    PortAudio's stream into PulseAudio often stalls after such a gap; then it is lost, opened anew, and back.
-    """
-    with SoundEngine(SOUNDS, SETTINGS) as engine:
-        before, interval = drain(engine, 0.05), sys.getswitchinterval()
-        sys.setswitchinterval(10)
-        try:
-            held_until = time.monotonic() + 0.25
-            while time.monotonic() < held_until:
-                pass
-        finally:
-            sys.setswitchinterval(interval)
-        events = drain(engine, 2, Kind.UNDERRUN)
-        events += drain(engine, 0.8)
-        if any(e.kind == Kind.DEVICE_LOST for e in events) and not any(e.kind == Kind.DEVICE_BACK for e in events):
-            events += drain(engine, 10, Kind.DEVICE_BACK)
-        assert engine.body == Body.DEVICE
-        assert engine.warning == ""
-        engine.play("tick")
-        assert any(e.kind == Kind.STARTED for e in drain(engine, 2, Kind.ENDED))
-    told = [e for e in events if e.kind == Kind.UNDERRUN]
-    assert told
-    assert told[0].value == 1 + sum(e.kind == Kind.UNDERRUN for e in before)
+@pytest.mark.parametrize(("asked", "message"), REFUSED, ids=lambda v: str(v)[:40])
+def test_what_cannot_be_played_as_asked_is_refused(asked: Asked, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make(asked, RATE, FLAT)
 
 
-@pytest.mark.parametrize(("how", "body"), [("unplugged", Body.STOP), ("hanging", Body.TONE_PIN)])
-def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(own_sink: NullSink, how: str, body: Body) -> None:
-    settings = SoundSettings(device="pulse", latency_ms=40, without_device=body)
-    long = make(Tone(tone_hz=6000, length_ms=20_000, level_db=70), RATE_HZ, CALIBRATION)
-    engine = SoundEngine({**SOUNDS, "cue": long}, settings)
-    engine.start()
-    sounding = engine.play("cue")
-    drain(engine, 1, Kind.STARTED)
-    due = engine.schedule("cue", time.monotonic_ns() + 60 * 10**9)
-    if how == "unplugged":
-        own_sink.kill()
-    else:
-        own_sink.freeze()
-    events = drain(engine, 5, Kind.DEVICE_LOST)
-    events += engine.drain_events()
-    assert engine.body == body
-    assert "NO SOUND" in engine.warning
-    unsounded = {e.token: e.note for e in events if e.kind == Kind.UNSOUNDED}
-    assert unsounded == {sounding: "cut, the device was lost", due: "device lost"}
-    token = engine.play("cue")
-    (event,) = engine.drain_events()
-    assert (event.kind, event.token, event.note) == (Kind.UNSOUNDED, token, body.value)
-    assert engine.tone_hz("cue") == 6000
-    assert engine.tone_hz("failure") is None
-    assert not engine.cancel(due)
-    if how == "hanging":
-        own_sink.thaw()
-        assert any(e.kind == Kind.DEVICE_BACK for e in drain(engine, 20, Kind.DEVICE_BACK))
-        assert (engine.body, engine.warning) == (Body.DEVICE, "")
-        engine.play("tick")
-        assert any(e.kind == Kind.STARTED for e in drain(engine, 2, Kind.ENDED))
-    engine.close()
+def test_a_level_in_db_needs_a_calibration() -> None:
+    with pytest.raises(ConfigError, match="needs a calibration"):
+        make(Tone(tone_hz=6000, length_ms=100, level_db=60), RATE)
 
 
-@pytest.mark.parametrize("body", [Body.SILENT, Body.TONE_PIN])
-def test_an_absent_device_falls_back_with_a_warning(sink: NullSink, body: Body) -> None:
-    settings = SoundSettings(device="No Such Card", without_device=body)
-    with SoundEngine(SOUNDS, settings) as engine:
-        (event,) = engine.drain_events()
-        assert event.kind == Kind.NO_DEVICE
-        assert '"No Such Card"' in event.note
-        assert "NO SOUND" in engine.warning
-        assert engine.body == body
-        token = engine.schedule("cue", time.monotonic_ns() + 10**9)
-        assert [(e.kind, e.token) for e in engine.drain_events()] == [(Kind.UNSOUNDED, token)]
-        engine.stop(token)
+@given(st.binary(max_size=200), st.booleans())
+def test_any_bytes_are_a_recording_or_one_line(data: bytes, headed: bool) -> None:
+    head = b"RIFF\0\0\0\0WAVEfmt " + struct.pack("<I", 16) if headed else b""
+    with contextlib.suppress(ConfigError):  # any other error would be a traceback for the user
+        make(Recording(wav=head + data, level_dbfs=-40), RATE)
 
 
-def test_an_absent_device_stops_where_the_configuration_says_so(sink: NullSink) -> None:
-    with pytest.raises(ConfigError, match=r'sound.device: no output "pulze".*did you mean "pulse"'):
-        SoundEngine(SOUNDS, SoundSettings(device="pulze", without_device=Body.STOP)).start()
+@given(st.floats(0, 20), st.integers(1, 2))
+def test_the_sync_pulse_starts_with_the_first_sample(sync_ms: float, channels: int) -> None:
+    sound = make(Click(width_us=1000, level_dbfs=-6), RATE)
+    laid = with_sync(sound, channels, sync_ms)
+    assert laid.shape[1] == channels
+    assert laid.dtype == np.float32
+    assert laid.flags.c_contiguous
+    assert np.array_equal(laid[:48, 0], sound.samples)
+    assert not laid[48:, 0].any()
+    if channels == 2:
+        pulse = round(sync_ms * RATE / 1000)
+        assert np.all(laid[:pulse, 1] == 1)
+        assert not laid[pulse:, 1].any()
 
 
-def test_without_portaudio_it_is_as_without_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sounddevice", None)
-    with SoundEngine(SOUNDS, SoundSettings(device="pulse")) as engine:
-        assert engine.body == Body.SILENT
-        assert "PortAudio cannot be loaded" in engine.drain_events()[0].note
+def test_a_protocols_generators_become_sounds() -> None:
+    tone = of_task(task.Tone(6000 * hz, 500 * ms, level=70 * db), RATE, FLAT)
+    assert (tone.tone_hz, tone.length_ms, tone.level_db) == (6000, 500, 70)
+    noise = of_task(task.Noise(500 * ms, level=70 * db), RATE, TILTED)
+    assert noise.tone_hz is None
+    assert noise.length_ms == 500
+    with pytest.raises(ConfigError, match="needs a calibration"):
+        of_task(task.Noise(500 * ms), RATE)
 
 
-def test_a_sample_rate_the_device_refuses_is_an_error(sink: NullSink) -> None:
-    fast = {"cue": make(Tone(tone_hz=6000, length_ms=50, level_dbfs=-20), 500_000)}
-    with pytest.raises(ConfigError, match=r"refuses sample_rate_hz 500000.*Invalid sample rate"):
-        SoundEngine(fast, SoundSettings(device="pulse", rate_hz=500_000)).start()
-
-
-def test_a_buffer_too_small_is_an_error(sink: NullSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SETTLE_TIMEOUT_S", 1.0)
-    with pytest.raises(ConfigError, match=r"with 16 samples and .* ms; raise sound.block_samples"):
-        SoundEngine(SOUNDS, SoundSettings(device="pulse", block_samples=16, latency_ms=0.5)).start()
-
-
-def test_a_sound_of_another_rate_is_an_error() -> None:
-    with pytest.raises(ConfigError, match='"cue" was made at 48000 Hz'):
-        SoundEngine(SOUNDS, SoundSettings(rate_hz=96_000))
-
-
-def test_an_unknown_sound_is_an_error_with_the_nearest_name() -> None:
-    with SoundEngine(SOUNDS, SoundSettings()) as engine, pytest.raises(ConfigError, match='did you mean "reward"'):
-        engine.play("rewrd")
+@given(st.floats(50, 110))
+def test_louder_by_a_decibel_is_louder_by_a_decibel(level_db: float) -> None:
+    assume(level_db < 98)
+    quiet = make(Tone(tone_hz=6000, length_ms=20, level_db=level_db), RATE, FLAT)
+    loud = make(Tone(tone_hz=6000, length_ms=20, level_db=level_db + 1), RATE, FLAT)
+    assert rms_db(loud.samples) - rms_db(quiet.samples) == pytest.approx(1, abs=1e-3)

@@ -8,7 +8,7 @@ import pytest
 
 from rig import config
 from rig.errors import ConfigError
-from rig.sound_events import Body, SoundSettings, find_device
+from rig.sound.events import Body, SoundSettings, find_device
 
 DEVICES: list[dict[str, Any]] = [
     {"name": "USB Audio: front", "index": 0, "max_output_channels": 2},

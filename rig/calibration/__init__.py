@@ -2,7 +2,7 @@
 
 Floor 0: arithmetic on the tables of config.yaml; no files, no clock. A calibration answers for what was measured and
 for nothing beyond it: everything else is a ConfigError that names the range, the key and the remedy. How loud a sound
-is stands in ``rig.loudness``; whether a calibration is too old, in ``rig.calibration.age``.
+is stands in ``rig.sound.loudness``; whether a calibration is too old, in ``rig.calibration.age``.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from datetime import date
 
 from rig.config import Config, Sound
 from rig.errors import ConfigError
-from rig.loudness import LevelCalibration
+from rig.sound.loudness import LevelCalibration
 
 FILE = "config.yaml"
 LEVER_WARN_DAYS, LEVER_REFUSE_DAYS = 1, 90  # the lever is looked at daily; the rest as for the valve
@@ -18,7 +18,7 @@ PARTS = ("lever", "valve", "laser", "sound")
 
 
 def level_calibration(sound: Sound, file: str = FILE) -> LevelCalibration | None:
-    """The sound calibration as ``rig.loudness`` takes it, or None."""
+    """The sound calibration as ``rig.sound.loudness`` takes it, or None."""
     if sound.calibration is None:
         return None
     measured = sound.calibration

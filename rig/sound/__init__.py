@@ -1,246 +1,288 @@
-"""The session's sounds: played at once or at a time, cancelled, stopped, and told when they left.
+"""Sounds as arrays: tones, noise, clicks and WAV bytes, made once, before the session.
 
-Floor 1. It knows nothing of trials: it is given sounds made beforehand and a device's name. ``play``, ``schedule``,
-``cancel``, ``stop`` and ``drain_events`` belong to one thread, the session's; none of them blocks or takes a lock.
+Floor 0: numpy in, numpy out. It opens no device and no file (a WAV comes as bytes). Every sound is
+made whole at the level asked for, so nothing is computed while an animal waits; what would clip is
+an error, never a quieter or a distorted sound.
 
-Without a device the engine behaves the same and says of every sound that it was not sounded; ``body`` tells the
-session what stands in (the board's tone pin, or silence). A device that was lost is tried again in the background
-and is an event when it is back.
+Levels: ``level_db`` is dB SPL through the rig's calibration. ``level_dbfs`` is relative to a
+full-scale sine and needs none; it is for rigs and tests without a microphone. A tone's level is
+that of its plateau, a noise's and a recording's is the long-term RMS, a click's is peak-equivalent
+(the sine with the same peak).
 """
 
 from __future__ import annotations
 
-import contextlib
-import threading
-import time
-from collections.abc import Mapping
+import struct
+from dataclasses import dataclass
 
-from rig.errors import ConfigError, did_you_mean
-from rig.mixer import Heard, Record
-from rig.sound.stream import OutputStream, rescan
-from rig.sound_events import Body, Kind, SoundEvent, SoundSettings
-from rig.sounds import Sound, with_sync
+import numpy as np
+from numpy.typing import NDArray
 
-RETRY_S = 5.0  # between two attempts to have a lost device back
-CLOSE_S = 10.0  # a retry that is under way is waited for this long
+from rig import task
+from rig.errors import ConfigError
+from rig.sound.loudness import LevelCalibration
+
+Wave = NDArray[np.float64]
+Samples = NDArray[np.float32]
+MAX_LENGTH_MS = 60_000
+UNCALIBRATED_FRACTION = 0.01  # of a recording's power; more outside the calibrated range is refused
 
 
-class SoundEngine:
-    """Plays prepared sounds and tells when each left. Use as a context manager, or start and close.
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    level_db: float | None = None
+    level_dbfs: float | None = None
 
-    ``play`` and ``schedule`` return a token; everything that becomes of it is in ``drain_events``.
+
+@dataclass(frozen=True, kw_only=True)
+class Tone(_Asked):
+    """A sine with raised-cosine ramps inside its length."""
+
+    tone_hz: float
+    length_ms: float
+    ramp_ms: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise(_Asked):
+    """Noise of flat power between two frequencies, the same at every call with the same seed."""
+
+    low_hz: float
+    high_hz: float
+    length_ms: float
+    ramp_ms: float = 5.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Click(_Asked):
+    """One rectangular pulse."""
+
+    width_us: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording(_Asked):
+    """A WAV file's bytes (PCM of 16, 24 or 32 bits); of several channels the first is used."""
+
+    wav: bytes
+    ramp_ms: float = 0.0
+
+
+Asked = Tone | Noise | Click | Recording
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A sound ready to be copied: ``samples`` is float32, shape (n,), peak at most 1."""
+
+    samples: Samples
+    rate_hz: int
+    tone_hz: float | None = None  # what the board's own tone pin can play in its stead
+    level_db: float | None = None
+
+    @property
+    def length_ms(self) -> float:
+        """Length from the first sample to the last, in milliseconds."""
+        return 1000.0 * len(self.samples) / self.rate_hz
+
+
+def make(asked: Asked, rate_hz: int, calibration: LevelCalibration | None = None) -> Sound:
+    """The sound as asked, at ``rate_hz``; ConfigError for a level out of reach or a sound the rate
+    cannot carry.
     """
+    # Without a level in dB SPL the calibration has no say, in what it covers either.
+    unit, unit_db = _unit(asked, rate_hz, calibration if asked.level_db is not None else None)
+    if (asked.level_db is None) == (asked.level_dbfs is None):
+        raise ConfigError(f"{_name(asked)}: give level_db (calibrated) or level_dbfs, one of the two")
+    if asked.level_db is not None:
+        if unit_db is None:
+            raise ConfigError(f"{_name(asked)}: level_db needs a calibration; run: rig sound calibrate")
+        gain_db = asked.level_db - unit_db
+    else:
+        assert asked.level_dbfs is not None
+        gain_db = asked.level_dbfs
+    scaled = unit * 10 ** (gain_db / 20)
+    _refuse_clipping(asked, scaled)
+    hz = asked.tone_hz if isinstance(asked, Tone) else None
+    return Sound(scaled.astype(np.float32), rate_hz, hz, asked.level_db)
 
-    def __init__(self, sounds: Mapping[str, Sound], settings: SoundSettings) -> None:
-        """Lay the sounds out for the device; ConfigError for one made at another sample rate."""
-        for name, sound in sounds.items():
-            if sound.rate_hz != settings.rate_hz:
-                raise ConfigError(
-                    f'sound "{name}" was made at {sound.rate_hz} Hz; sound.sample_rate_hz is {settings.rate_hz}'
-                )
-        self.settings = settings
-        self.body = settings.without_device
-        self.warning = ""  # one line to be shown as long as it is not empty
-        self._sounds = dict(sounds)
-        self._numbers = {name: number for number, name in enumerate(sounds)}
-        self._laid = [with_sync(s, settings.channels, settings.sync_ms) for s in sounds.values()]
-        self._stream: OutputStream | None = None
-        self._back: OutputStream | None = None  # opened again in the background, to be taken over
-        self._closing = threading.Event()
-        self._retry: threading.Thread | None = None
-        self._told_lost = 0
-        self._tokens = 0
-        self._asked: dict[int, tuple[str, bool]] = {}
-        self._own_events: list[SoundEvent] = []
 
-    def __enter__(self) -> SoundEngine:
-        self.start()
-        return self
+def of_task(generator: task.Tone | task.Noise, rate_hz: int, calibration: LevelCalibration | None = None) -> Sound:
+    """The sound that a protocol's generator asks for. White noise is as wide as the calibration."""
+    length_ms, level_db = generator.duration.us / 1000, generator.level.db
+    if isinstance(generator, task.Tone):
+        tone = Tone(tone_hz=generator.frequency.hz, length_ms=length_ms, level_db=level_db)
+        return make(tone, rate_hz, calibration)
+    if calibration is None:
+        raise ConfigError("noise: its level needs a calibration; run: rig sound calibrate")
+    low_hz, high_hz = calibration.range_hz
+    high_hz = min(high_hz, 0.49 * rate_hz)
+    noise = Noise(low_hz=low_hz, high_hz=high_hz, length_ms=length_ms, level_db=level_db)
+    return make(noise, rate_hz, calibration)
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
-    def start(self) -> None:
-        """Open the stream and wait until its clock is known (about 1 s).
+def ramped(plain: Wave, ramp_samples: int) -> Wave:
+    """``plain`` with raised-cosine rise and fall of ``ramp_samples`` each; the ends start from
+    exact zero.
+    """
+    if ramp_samples == 0:
+        return plain
+    rise = 0.5 - 0.5 * np.cos(np.pi * np.arange(ramp_samples) / ramp_samples)
+    shaped = plain.copy()
+    shaped[:ramp_samples] *= rise
+    shaped[len(plain) - ramp_samples :] *= rise[::-1]
+    return shaped
 
-        An absent device is an event and a warning, or a ConfigError where ``without_device`` is STOP. A rate, a
-        channel count or a buffer that the device refuses is always a ConfigError.
-        """
-        if self.settings.device is None:
-            self._fall_back(Kind.NO_DEVICE, "no sound device is configured")
-            return
-        stream = OutputStream(self._laid, self.settings)
-        try:
-            stream.find()
-        except ConfigError as fault:
-            if self.settings.without_device == Body.STOP:
-                raise
-            self._fall_back(Kind.NO_DEVICE, str(fault))
-            return
-        stream.open()
-        self._stream, self.body = stream, Body.DEVICE
 
-    def close(self) -> None:
-        """End the stream at once; what still sounds is cut."""
-        self._closing.set()
-        if self._retry is not None:
-            self._retry.join(CLOSE_S)
-        for stream in (self._stream, self._back):
-            if stream is not None:
-                stream.close()
-        self._stream = self._back = None
+def with_sync(sound: Sound, channels: int, sync_ms: float) -> Samples:
+    """``sound`` as C-ordered float32, shape (n, channels): sound on the first, the sync pulse on
+    the second.
 
-    @property
-    def realtime(self) -> bool:
-        """Whether the stream's threads run at real-time priority."""
-        return self._stream is not None and self._stream.realtime
+    The pulse begins at the sound's first sample, so its edge *is* the onset; a click shorter than
+    the pulse is lengthened by silence.
+    """
+    pulse = round(sync_ms * sound.rate_hz / 1000) if channels > 1 else 0
+    laid = np.zeros((max(len(sound.samples), pulse), channels), dtype=np.float32)
+    laid[: len(sound.samples), 0] = sound.samples
+    if pulse:
+        laid[:pulse, 1] = 1.0
+    return laid
 
-    @property
-    def latency_ns(self) -> int:
-        """From a block's callback to the converter, as PortAudio reports it; 0 without a device."""
-        return self._stream.latency_ns if self._stream is not None else 0
 
-    def play(self, sound: str) -> int:
-        """Start ``sound`` with the next block."""
-        return self._arm(sound, 0)
+def _unit(asked: Asked, rate_hz: int, calibration: LevelCalibration | None) -> tuple[Wave, float | None]:
+    """The waveform at the level of a full-scale sine, and that level in dB SPL (None without
+    calibration).
+    """
+    if isinstance(asked, Tone):
+        return _tone(asked, rate_hz), calibration.at_db(asked.tone_hz) if calibration else None
+    if isinstance(asked, Click):
+        return _click(asked, rate_hz), _click_level_db(calibration) if calibration else None
+    plain = _noise(asked, rate_hz) if isinstance(asked, Noise) else _recording(asked, rate_hz)
+    rms = float(np.sqrt(np.mean(plain**2)))
+    if rms == 0:
+        raise ConfigError(f"{_name(asked)}: silent, so it has no level")
+    plain = plain / (rms * np.sqrt(2))  # a full-scale sine has an RMS of 1/√2
+    level_db = _spectrum_level_db(asked, plain, rate_hz, calibration) if calibration else None
+    return ramped(plain, _ramp_samples(asked.ramp_ms, len(plain), rate_hz, _name(asked))), level_db
 
-    def schedule(self, sound: str, at_host_ns: int) -> int:
-        """Start ``sound`` so that its first sample leaves the converter at ``at_host_ns``.
 
-        Tell it at least ``lead_ns`` ahead: a later order starts with the next block, and its
-        STARTED event tells by how much.
-        """
-        return self._arm(sound, max(1, at_host_ns))
+def _tone(asked: Tone, rate_hz: int) -> Wave:
+    if not 0 < asked.tone_hz < rate_hz / 2:
+        raise ConfigError(f"{_name(asked)}: tone_hz must lie between 0 and half of rate_hz {rate_hz}")
+    count = _count(asked.length_ms, rate_hz, _name(asked))
+    plain = np.sin(2 * np.pi * asked.tone_hz * np.arange(count) / rate_hz)
+    return ramped(plain, _ramp_samples(asked.ramp_ms, count, rate_hz, _name(asked)))
 
-    @property
-    def lead_ns(self) -> int:
-        """How far ahead a cue must be told: the stream's latency and two blocks, with one to spare."""
-        block_ns = 1e9 * self.settings.block_samples / self.settings.rate_hz
-        return round(self.latency_ns * 1.5 + 3 * block_ns)
 
-    def cancel(self, token: int) -> bool:
-        """True: the sound is called off and will not be heard, a CANCELLED event follows.
+def _noise(asked: Noise, rate_hz: int) -> Wave:
+    """Equal magnitudes and random phases in the band: the spectrum is flat exactly, not on
+    average.
+    """
+    if not 0 < asked.low_hz < asked.high_hz < rate_hz / 2:
+        raise ConfigError(f"{_name(asked)}: need 0 < low_hz < high_hz < half of rate_hz {rate_hz}")
+    count = _count(asked.length_ms, rate_hz, _name(asked))
+    bins_hz = np.fft.rfftfreq(count, 1 / rate_hz)
+    band = (bins_hz >= asked.low_hz) & (bins_hz <= asked.high_hz)
+    if not band.any():
+        raise ConfigError(f"{_name(asked)}: too short for a band of {asked.high_hz - asked.low_hz:g} Hz")
+    phases = np.random.default_rng(asked.seed).uniform(0, 2 * np.pi, len(bins_hz))
+    return np.asarray(np.fft.irfft(np.where(band, np.exp(1j * phases), 0), count), dtype=np.float64)
 
-        False: its first sample has gone to the converter (a STARTED event says when it leaves, up
-        to ``lead_ns`` from now), so it counts as sounded; ``stop`` shortens it.
-        """
-        if self._stream is None or not self._stream.mixer.cancel(token):
-            return False
-        sound, scheduled = self._asked.pop(token)
-        now_ns = time.monotonic_ns()
-        self._tell(Kind.CANCELLED, now_ns, token=token, sound=sound, scheduled=scheduled)
-        return True
 
-    def stop(self, token: int, at_host_ns: int = 1) -> None:
-        """Fade the sound out from ``at_host_ns`` (1: from the next block); an ENDED event follows.
+def _click(asked: Click, rate_hz: int) -> Wave:
+    count = round(asked.width_us * rate_hz / 1e6)
+    if count < 1:
+        raise ConfigError(f"{_name(asked)}: width_us is under one sample at rate_hz {rate_hz}")
+    return np.ones(_count(1000 * count / rate_hz, rate_hz, _name(asked)))
 
-        Not started and to be stopped now: cancelled.
-        """
-        if self._stream is not None and (at_host_ns > 1 or not self.cancel(token)):
-            self._stream.mixer.stop(token, at_host_ns)
 
-    def tone_hz(self, sound: str) -> float | None:
-        """What the board's tone pin should play in its stead; None when it is no tone."""
-        return self._sounds[self._known(sound)].tone_hz
+def _recording(asked: Recording, rate_hz: int) -> Wave:
+    width, channels, file_hz, raw = _riff(asked.wav)
+    if file_hz != rate_hz:
+        raise ConfigError(f"recording: made at {file_hz} Hz, the rig plays {rate_hz}; resample the file first")
+    whole = raw[: len(raw) // (width * channels) * width * channels].reshape(-1, channels, width)[:, 0]
+    _count(1000 * len(whole) / rate_hz, rate_hz, "recording")
+    widened = np.zeros((len(whole), 4), dtype=np.uint8)
+    widened[:, 4 - width :] = whole  # left-justified little endian: every width becomes 32 bits
+    return widened.view("<i4")[:, 0].astype(np.float64) / 2.0**31
 
-    def drain_events(self) -> list[SoundEvent]:
-        """What has happened since the last call, in the order it was told."""
-        events: list[SoundEvent] = []
-        if self._stream is not None:
-            ring = self._stream.mixer.events
-            events = [self._event(record) for record in ring.take()]
-            if ring.lost > self._told_lost:
-                self._tell(Kind.EVENTS_LOST, time.monotonic_ns(), value=ring.lost - self._told_lost)
-            self._told_lost = ring.lost
-        self._notice_loss()
-        self._take_back()
-        own, self._own_events = self._own_events, []
-        return events + own
 
-    def _arm(self, sound: str, at_ns: int) -> int:
-        now_ns = time.monotonic_ns()
-        number = self._numbers[self._known(sound)]
-        self._tokens += 1
-        token, asked_ns = self._tokens, at_ns or now_ns
-        if self._stream is None:
-            self._unsounded(token, sound, asked_ns, at_ns > 0, self.body.value)
-            return token
-        self._asked[token] = (sound, at_ns > 0)
-        if not self._stream.mixer.arm(token, number, asked_ns, at_ns):
-            del self._asked[token]
-            self._unsounded(token, sound, asked_ns, at_ns > 0, "no voice is free")
-        return token
+def _riff(wav: bytes) -> tuple[int, int, int, NDArray[np.uint8]]:
+    """Bytes a sample, channels, sample rate and data of a PCM WAV; ConfigError for anything else."""
+    found: dict[bytes, bytes] = {}
+    at = 12
+    while wav[:4] == b"RIFF" and wav[8:12] == b"WAVE" and at + 8 <= len(wav):
+        name, size = struct.unpack_from("<4sI", wav, at)
+        if at + 8 + size > len(wav):
+            raise ConfigError("recording: the WAV file is cut short; copy it again")
+        found.setdefault(name, wav[at + 8 : at + 8 + size])
+        at += 8 + size + size % 2  # chunks begin at even places
+    if len(found.get(b"fmt ", b"")) < 16 or b"data" not in found:
+        raise ConfigError("recording: not a WAV file; save it as 16-bit PCM WAV")
+    form, channels, file_hz, _, _, bits = struct.unpack_from("<HHIIHH", found[b"fmt "])
+    extensible = form == 0xFFFE and found[b"fmt "][24:26] == b"\x01\x00"
+    if not (form == 1 or extensible) or bits not in (16, 24, 32) or channels < 1:
+        raise ConfigError(f"recording: format {form}, {bits} bits; save it as 16-bit PCM WAV")
+    return bits // 8, channels, file_hz, np.frombuffer(found[b"data"], dtype=np.uint8)
 
-    def _known(self, sound: str) -> str:
-        if sound not in self._sounds:
-            raise ConfigError(f'no sound "{sound}"{did_you_mean(sound, self._sounds)}')
-        return sound
 
-    def _event(self, record: Record) -> SoundEvent:
-        kind, token, host_ns, error_ns, asked_ns, value = record
-        name = Kind[Heard(kind).name]
-        sound, scheduled = self._asked.get(token, ("", False))
-        if name == Kind.ENDED:
-            self._asked.pop(token, None)
-        return SoundEvent(name, host_ns, token, sound, error_ns, asked_ns, value, scheduled=scheduled)
+def _spectrum_level_db(asked: Asked, plain: Wave, rate_hz: int, calibration: LevelCalibration) -> float:
+    """dB SPL of a waveform with a full-scale sine's RMS: its power spectrum weighed by the
+    calibration.
+    """
+    power = np.abs(np.fft.rfft(plain)) ** 2
+    bins_hz = np.fft.rfftfreq(len(plain), 1 / rate_hz)
+    low, high = calibration.range_hz
+    inside = (bins_hz >= low) & (bins_hz <= high)
+    total = float(power.sum())
+    if isinstance(asked, Noise) and not (low <= asked.low_hz and asked.high_hz <= high):
+        raise ConfigError(f"{_name(asked)}: reaches outside the calibrated {low:g}–{high:g} Hz")
+    if 1 - power[inside].sum() / total > UNCALIBRATED_FRACTION:
+        raise ConfigError(f"{_name(asked)}: over 1 % of its power is outside the calibrated {low:g}–{high:g} Hz")
+    gain = 10 ** (calibration.each_db(bins_hz[inside]) / 10)
+    return 10 * float(np.log10((power[inside] * gain).sum() / total))
 
-    def _notice_loss(self) -> None:
-        """A device that is lost: what was to sound did not, and the attempts to have it back begin."""
-        stream = self._stream
-        why = stream.loss() if stream is not None else ""
-        if stream is None or not why:
-            return
-        self._stream = None
-        self._fall_back(Kind.DEVICE_LOST, f'sound device "{self.settings.device}" {why}')
-        for token in stream.mixer.outstanding():
-            # Called off first, so that a device that wakes up again cannot sound it after all.
-            why_not = "device lost" if stream.mixer.cancel(token) else "cut, the device was lost"
-            sound, scheduled = self._asked.pop(token, ("", False))
-            self._unsounded(token, sound, 0, scheduled, why_not)
-        # Closing a stream whose device hangs can take for ever, so it is not waited for.
-        self._retry = threading.Thread(target=self._have_back, args=(stream,), daemon=True)
-        self._retry.start()
 
-    def _have_back(self, lost: OutputStream) -> None:
-        """In the background: close what was lost, then open it anew until that works or the session ends."""
-        lost.close()
-        if self.settings.without_device == Body.STOP:
-            return
-        while not self._closing.is_set():
-            stream = OutputStream(self._laid, self.settings)
-            with contextlib.suppress(ConfigError):
-                rescan()
-                stream.open()
-                self._back = stream
-                return
-            self._closing.wait(RETRY_S)
+def _click_level_db(calibration: LevelCalibration) -> float:
+    """A click is broad, so its full-scale level is the calibrated gain averaged, in power, over
+    the octaves.
+    """
+    levels = np.array([db for _, db in calibration.full_scale_db])
+    return 10 * float(np.log10(np.mean(10 ** (levels / 10))))
 
-    def _take_back(self) -> None:
-        if self._back is not None:
-            self._stream, self._back = self._back, None
-            self.body, self.warning = Body.DEVICE, ""
-            self._tell(Kind.DEVICE_BACK, time.monotonic_ns(), note=f'sound device "{self.settings.device}" is back')
 
-    def _fall_back(self, kind: Kind, why: str) -> None:
-        self.body = self.settings.without_device
-        self.warning = f"NO SOUND from this computer ({self.body.value}): {why}"
-        self._tell(kind, time.monotonic_ns(), note=why)
-
-    def _unsounded(self, token: int, sound: str, asked_ns: int, scheduled: bool, why: str) -> None:
-        now_ns = time.monotonic_ns()
-        self._own_events.append(
-            SoundEvent(Kind.UNSOUNDED, now_ns, token, sound, 0, asked_ns, 0, scheduled=scheduled, note=why)
+def _refuse_clipping(asked: Asked, scaled: Wave) -> None:
+    peak = float(np.abs(scaled).max())
+    if not np.isfinite(peak) or peak > 1 + 1e-9:
+        over_db = 20 * np.log10(peak) if np.isfinite(peak) else np.inf
+        asked_db = asked.level_dbfs if asked.level_db is None else asked.level_db
+        key = "level_dbfs" if asked.level_db is None else "level_db"
+        raise ConfigError(
+            f"{_name(asked)}: {key} {asked_db:g} is out of reach, "
+            f"it would clip by {over_db:.1f} dB; ask less, or lower the attenuation and calibrate again"
         )
 
-    def _tell(
-        self,
-        kind: Kind,
-        host_ns: int,
-        *,
-        token: int = 0,
-        sound: str = "",
-        scheduled: bool = False,
-        value: int = 0,
-        note: str = "",
-    ) -> None:
-        self._own_events.append(SoundEvent(kind, host_ns, token, sound, value=value, scheduled=scheduled, note=note))
+
+def _count(length_ms: float, rate_hz: int, name: str) -> int:
+    if not 0 < length_ms <= MAX_LENGTH_MS:
+        raise ConfigError(f"{name}: length_ms {length_ms:g} must be over 0 and at most {MAX_LENGTH_MS}")
+    count = round(length_ms * rate_hz / 1000)
+    if count < 1:
+        raise ConfigError(f"{name}: length_ms {length_ms:g} is under one sample at rate_hz {rate_hz}")
+    return count
+
+
+def _ramp_samples(ramp_ms: float, count: int, rate_hz: int, name: str) -> int:
+    ramp = round(ramp_ms * rate_hz / 1000)
+    if ramp < 0 or 2 * ramp > count:
+        raise ConfigError(f"{name}: two ramps of {ramp_ms:g} ms do not fit into its length")
+    return ramp
+
+
+def _name(asked: Asked) -> str:
+    if isinstance(asked, Tone):
+        return f"tone of {asked.tone_hz:g} Hz"
+    if isinstance(asked, Noise):
+        return f"noise of {asked.low_hz:g}–{asked.high_hz:g} Hz"
+    return "click" if isinstance(asked, Click) else "recording"

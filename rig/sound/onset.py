@@ -5,7 +5,7 @@ Floor 0: events and times in, records out. Three ways, best first:
 
 - ``pin``   the board made the tone itself: its own event, exact on the board clock;
 - ``sync``  a pulse on the second channel came back into a board input: exact but for the cable;
-- ``dac``   PortAudio's converter time mapped to the host clock (``rig.dacclock``): a bound, not a
+- ``dac``   PortAudio's converter time mapped to the host clock (``rig.sound.dacclock``): a bound, not a
   proof.
 
 ``none`` says that nothing sounded. Times are host nanoseconds; where the board saw the onset,

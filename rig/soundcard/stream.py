@@ -1,7 +1,8 @@
 """One PortAudio output stream: opening, PortAudio's callback, and whether it is still alive.
 
-Floor 1: the only room that talks to a sound device. What goes into a block is ``rig.mixer``'s work, when it leaves
-``rig.dacclock``'s; the callback calls these two and copies. It makes no array, takes no lock, writes no log.
+Floor 1: the only room that talks to a sound device. What goes into a block is ``rig.sound.mixer``'s work, when it
+leaves ``rig.sound.dacclock``'s; the callback calls these two and copies. It makes no array, takes no lock, writes no
+log.
 
 One process, one stream: looking for devices again ends every stream there is.
 """
@@ -14,10 +15,10 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from rig.dacclock import DacClock
 from rig.errors import ConfigError
-from rig.mixer import Heard, Mixer, Samples
-from rig.sound_events import SoundSettings, find_device
+from rig.sound.dacclock import DacClock
+from rig.sound.events import SoundSettings, find_device
+from rig.sound.mixer import Heard, Mixer, Samples
 
 ATTEMPTS = 2  # a sound server may stall a stream at its start
 SETTLE_TIMEOUT_S = 5.0  # a sleeping sound server takes two seconds to wake
@@ -48,7 +49,7 @@ class OutputStream:
     """A stream that plays a mixer's blocks. The mixer's host side is the owner's, its audio side the callback's."""
 
     def __init__(self, laid: Sequence[Samples], settings: SoundSettings) -> None:
-        """``laid``: sounds as ``rig.sounds.with_sync`` lays them. Nothing is opened yet."""
+        """``laid``: sounds as ``rig.sound.with_sync`` lays them. Nothing is opened yet."""
         release = round(settings.release_ms * settings.rate_hz / 1000)
         self.mixer = Mixer(laid, settings.block_samples, settings.channels, release)
         self.latency_ns = 0  # as PortAudio reports it

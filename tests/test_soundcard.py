@@ -1,0 +1,306 @@
+"""A real PortAudio stream into a null sink: what was heard, when, and every way a device can fail."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import date
+
+import numpy as np
+import pytest
+from nullsink import RATE_HZ, NullSink, Recorder, Recording, missing
+from numpy.typing import NDArray
+
+from rig.errors import ConfigError
+from rig.sound import Click, Noise, Sound, Tone, make
+from rig.sound.events import Body, Kind, SoundEvent, SoundSettings
+from rig.sound.loudness import LevelCalibration
+from rig.sound.onset import Onset, OnsetTruth
+from rig.soundcard import SoundEngine, stream
+from rig.soundcard.stream import rescan
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+
+CALIBRATION = LevelCalibration(date(2025, 3, 1), "pulse", 0.0, ((3000.0, 96.0), (6000.0, 100.0), (12_000.0, 98.0)))
+SETTINGS = SoundSettings(device="pulse", latency_ms=40)  # what is heard is tested here, how soon in bench/
+SOUNDS: dict[str, Sound] = {
+    "cue": make(Tone(tone_hz=6000, length_ms=400, level_db=70), RATE_HZ, CALIBRATION),
+    "reward": make(Tone(tone_hz=12_000, length_ms=50, level_db=80, ramp_ms=2), RATE_HZ, CALIBRATION),
+    "failure": make(Noise(low_hz=4000, high_hz=11_000, length_ms=100, level_db=75), RATE_HZ, CALIBRATION),
+    "tick": make(Click(width_us=1000, level_dbfs=-6), RATE_HZ),
+}
+Script = Callable[[SoundEngine], list[SoundEvent]]
+
+
+@pytest.fixture(scope="module")
+def sink() -> Iterator[NullSink]:
+    with NullSink() as running:
+        rescan()
+        yield running
+    rescan()
+
+
+@pytest.fixture
+def own_sink(sink: NullSink) -> Iterator[NullSink]:
+    """A daemon for this test alone to be killed; the module's own is back afterwards."""
+    with NullSink() as running:
+        rescan()
+        yield running
+    rescan()
+
+
+def drain(engine: SoundEngine, seconds: float, until: Kind | None = None) -> list[SoundEvent]:
+    """What happens within a time, or until an event of that kind."""
+    events: list[SoundEvent] = []
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up and not any(e.kind == until for e in events):
+        time.sleep(0.005)
+        events += engine.drain_events()
+    return events
+
+
+def heard(sink: NullSink, script: Script, settings: SoundSettings = SETTINGS) -> tuple[list[SoundEvent], Recording]:
+    """Run a script and record it. A run with an underrun on record is repeated: this machine was busy."""
+    for _ in range(4):
+        recorder = Recorder(sink).start()
+        with SoundEngine(SOUNDS, settings) as engine:
+            assert engine.body == Body.DEVICE
+            events = script(engine)
+            events += drain(engine, 0.3)
+        recording = recorder.stop()
+        if not any(e.kind in (Kind.UNDERRUN, Kind.CLOCK_STEP) for e in events):
+            return events, recording
+    pytest.fail("every run had an underrun")
+
+
+def onsets(recording: Recording) -> NDArray[np.int64]:
+    """The frames at which the sync channel rises."""
+    high = recording.samples[:, 1] > 0.5
+    return np.flatnonzero(high & ~np.r_[False, high[:-1]])
+
+
+def frequency_hz(samples: NDArray[np.float32]) -> float:
+    """The frequency of a steady tone by the growth of its phase; samples of shape (n,)."""
+    count, near = len(samples), np.argmax(np.abs(np.fft.rfft(samples * np.hanning(len(samples)))))
+    turn = np.exp(-2j * np.pi * near / count * np.arange(count))
+    halves = [np.sum((samples * turn)[a : a + count // 2] * np.hanning(count // 2)) for a in (0, count // 2)]
+    return float(RATE_HZ * (near / count + np.angle(halves[1] / halves[0]) / (2 * np.pi * (count // 2))))
+
+
+def test_what_is_heard_is_what_was_asked(sink: NullSink) -> None:
+    def script(engine: SoundEngine) -> list[SoundEvent]:
+        events = []
+        for name in SOUNDS:
+            engine.play(name)
+            events += drain(engine, 2, Kind.ENDED)
+        return events
+
+    events, recording = heard(sink, script)
+    starts = onsets(recording)
+    assert [e.sound for e in events if e.kind == Kind.STARTED] == list(SOUNDS)
+    assert len(starts) == len(SOUNDS)
+    left = recording.samples[:, 0].copy()
+    for at, sound in zip(starts, SOUNDS.values(), strict=True):
+        assert np.array_equal(left[at : at + len(sound.samples)], sound.samples)
+        left[at : at + len(sound.samples)] = 0
+    assert not left.any(), "silence otherwise"
+    for at, name in zip(starts, SOUNDS, strict=True):
+        if SOUNDS[name].tone_hz is not None:
+            _check_tone(recording.samples[at : at + len(SOUNDS[name].samples) + 100, 0], name)
+
+
+def _check_tone(samples: NDArray[np.float32], name: str) -> None:
+    """A tone by its recording alone: frequency 0.1 %, length one sample, level 0.1 dB, ramps."""
+    tone_hz, level_db = SOUNDS[name].tone_hz, SOUNDS[name].level_db
+    assert tone_hz is not None
+    assert level_db is not None
+    ramp_ms, length_ms = (2, 50) if name == "reward" else (5, 400)
+    sounding = np.flatnonzero(samples)
+    assert abs(sounding[-1] - sounding[0] + 1 - length_ms * RATE_HZ / 1000) <= 2  # sine and ramp begin at zero
+    ramp = round(ramp_ms * RATE_HZ / 1000)
+    plateau = samples[ramp : round(length_ms * RATE_HZ / 1000) - ramp]
+    assert frequency_hz(plateau) == pytest.approx(tone_hz, rel=1e-3)
+    rms = np.sqrt(np.mean(plateau[: len(plateau) // 48 * 48].astype(np.float64) ** 2))
+    full_db = CALIBRATION.at_db(tone_hz)
+    assert full_db + 20 * np.log10(rms * np.sqrt(2)) == pytest.approx(level_db, abs=0.1)
+    peak = np.abs(plateau).max()
+    assert np.abs(samples[: ramp // 8]).max() < 0.06 * peak
+    assert np.abs(samples[3 * ramp // 8 : 5 * ramp // 8]).max() == pytest.approx(0.6 * peak, abs=float(0.15 * peak))
+
+
+def test_the_reported_onset_is_the_recorded_one(sink: NullSink) -> None:
+    """The distribution is measured by bench/sound.py; here, that most reports hold within their own bound."""
+
+    def script(engine: SoundEngine) -> list[SoundEvent]:
+        random, events = np.random.default_rng(1), []
+        for _ in range(16):
+            engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + int(random.integers(0, 10**7)))
+            events += drain(engine, 1, Kind.ENDED)
+        return events
+
+    events, recording = heard(sink, script)
+    started = [e for e in events if e.kind == Kind.STARTED]
+    recorded_ns = recording.host_ns(onsets(recording))
+    assert len(recorded_ns) == len(started) == 16
+    off_ns = np.abs(recorded_ns - [e.host_ns for e in started])
+    assert np.mean(off_ns <= [e.error_ns for e in started]) >= 0.9
+    # The converter is asked for the sample nearest to the time, once its line is followed.
+    asked_off_ns = [abs(e.host_ns - e.asked_ns) for e in started]
+    assert np.median(asked_off_ns) <= 1e9 / RATE_HZ
+    truth = OnsetTruth()
+    for event in started:
+        truth.started(event.token, event.sound, event.host_ns, event.error_ns, event.asked_ns)
+    settled = truth.settle(time.monotonic_ns() + 10**9)
+    assert sum(isinstance(o, Onset) for o in settled) == 16
+    assert truth.report()["scheduled_residual_count"] == 16
+
+
+def test_a_cancelled_cue_is_silent_and_a_sounded_one_is_on_record(sink: NullSink) -> None:
+    outcome: dict[int, bool] = {}
+
+    def script(engine: SoundEngine) -> list[SoundEvent]:
+        outcome.clear()
+        events = []
+        for k in range(6):
+            token = engine.schedule("tick", time.monotonic_ns() + engine.lead_ns)
+            time.sleep(engine.lead_ns / 1e9 * k / 6)
+            outcome[token] = engine.cancel(token)
+            events += drain(engine, 0.12)
+        return events
+
+    events, recording = heard(sink, script)
+    started = {e.token for e in events if e.kind == Kind.STARTED}
+    assert {e.token for e in events if e.kind == Kind.CANCELLED} == {t for t, c in outcome.items() if c}
+    assert started == {t for t, c in outcome.items() if not c}
+    assert len(onsets(recording)) == len(started)
+    assert outcome[1], "told at once, it is cancelled in time"
+
+
+def test_a_stopped_cue_fades(sink: NullSink) -> None:
+    def script(engine: SoundEngine) -> list[SoundEvent]:
+        token = engine.play("cue")
+        events = drain(engine, 1, Kind.STARTED)
+        start_ns = next(e.host_ns for e in events if e.kind == Kind.STARTED)
+        engine.stop(token, start_ns + 100_000_000)
+        return events + drain(engine, 1, Kind.ENDED)
+
+    events, recording = heard(sink, script)
+    sounded = next(e.value for e in events if e.kind == Kind.ENDED)
+    release = round(SETTINGS.release_ms * RATE_HZ / 1000)
+    assert sounded == pytest.approx(4800 + release, abs=5)
+    (at,) = onsets(recording)
+    heard_samples = np.flatnonzero(recording.samples[at:, 0])
+    assert heard_samples[-1] + 1 <= sounded
+    full = np.abs(SOUNDS["cue"].samples).max()
+    tail = np.abs(recording.samples[at + sounded - 16 : at + sounded, 0]).max()
+    assert tail < 0.02 * full
+
+
+def test_an_underrun_is_on_record_and_it_plays_on(sink: NullSink) -> None:
+    """The interpreter is held for longer than the device can wait: a gap, and an event that says so.
+
+    PortAudio's stream into PulseAudio often stalls after such a gap; then it is lost, opened anew, and back.
+    """
+    with SoundEngine(SOUNDS, SETTINGS) as engine:
+        before, interval = drain(engine, 0.05), sys.getswitchinterval()
+        sys.setswitchinterval(10)
+        try:
+            held_until = time.monotonic() + 0.25
+            while time.monotonic() < held_until:
+                pass
+        finally:
+            sys.setswitchinterval(interval)
+        events = drain(engine, 2, Kind.UNDERRUN)
+        events += drain(engine, 0.8)
+        if any(e.kind == Kind.DEVICE_LOST for e in events) and not any(e.kind == Kind.DEVICE_BACK for e in events):
+            events += drain(engine, 10, Kind.DEVICE_BACK)
+        assert engine.body == Body.DEVICE
+        assert engine.warning == ""
+        engine.play("tick")
+        assert any(e.kind == Kind.STARTED for e in drain(engine, 2, Kind.ENDED))
+    told = [e for e in events if e.kind == Kind.UNDERRUN]
+    assert told
+    assert told[0].value == 1 + sum(e.kind == Kind.UNDERRUN for e in before)
+
+
+@pytest.mark.parametrize(("how", "body"), [("unplugged", Body.STOP), ("hanging", Body.TONE_PIN)])
+def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(own_sink: NullSink, how: str, body: Body) -> None:
+    settings = SoundSettings(device="pulse", latency_ms=40, without_device=body)
+    long = make(Tone(tone_hz=6000, length_ms=20_000, level_db=70), RATE_HZ, CALIBRATION)
+    engine = SoundEngine({**SOUNDS, "cue": long}, settings)
+    engine.start()
+    sounding = engine.play("cue")
+    drain(engine, 1, Kind.STARTED)
+    due = engine.schedule("cue", time.monotonic_ns() + 60 * 10**9)
+    if how == "unplugged":
+        own_sink.kill()
+    else:
+        own_sink.freeze()
+    events = drain(engine, 5, Kind.DEVICE_LOST)
+    events += engine.drain_events()
+    assert engine.body == body
+    assert "NO SOUND" in engine.warning
+    unsounded = {e.token: e.note for e in events if e.kind == Kind.UNSOUNDED}
+    assert unsounded == {sounding: "cut, the device was lost", due: "device lost"}
+    token = engine.play("cue")
+    (event,) = engine.drain_events()
+    assert (event.kind, event.token, event.note) == (Kind.UNSOUNDED, token, body.value)
+    assert engine.tone_hz("cue") == 6000
+    assert engine.tone_hz("failure") is None
+    assert not engine.cancel(due)
+    if how == "hanging":
+        own_sink.thaw()
+        assert any(e.kind == Kind.DEVICE_BACK for e in drain(engine, 20, Kind.DEVICE_BACK))
+        assert (engine.body, engine.warning) == (Body.DEVICE, "")
+        engine.play("tick")
+        assert any(e.kind == Kind.STARTED for e in drain(engine, 2, Kind.ENDED))
+    engine.close()
+
+
+@pytest.mark.parametrize("body", [Body.SILENT, Body.TONE_PIN])
+def test_an_absent_device_falls_back_with_a_warning(sink: NullSink, body: Body) -> None:
+    settings = SoundSettings(device="No Such Card", without_device=body)
+    with SoundEngine(SOUNDS, settings) as engine:
+        (event,) = engine.drain_events()
+        assert event.kind == Kind.NO_DEVICE
+        assert '"No Such Card"' in event.note
+        assert "NO SOUND" in engine.warning
+        assert engine.body == body
+        token = engine.schedule("cue", time.monotonic_ns() + 10**9)
+        assert [(e.kind, e.token) for e in engine.drain_events()] == [(Kind.UNSOUNDED, token)]
+        engine.stop(token)
+
+
+def test_an_absent_device_stops_where_the_configuration_says_so(sink: NullSink) -> None:
+    with pytest.raises(ConfigError, match=r'sound.device: no output "pulze".*did you mean "pulse"'):
+        SoundEngine(SOUNDS, SoundSettings(device="pulze", without_device=Body.STOP)).start()
+
+
+def test_without_portaudio_it_is_as_without_a_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with SoundEngine(SOUNDS, SoundSettings(device="pulse")) as engine:
+        assert engine.body == Body.SILENT
+        assert "PortAudio cannot be loaded" in engine.drain_events()[0].note
+
+
+def test_a_sample_rate_the_device_refuses_is_an_error(sink: NullSink) -> None:
+    fast = {"cue": make(Tone(tone_hz=6000, length_ms=50, level_dbfs=-20), 500_000)}
+    with pytest.raises(ConfigError, match=r"refuses sample_rate_hz 500000.*Invalid sample rate"):
+        SoundEngine(fast, SoundSettings(device="pulse", rate_hz=500_000)).start()
+
+
+def test_a_buffer_too_small_is_an_error(sink: NullSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "SETTLE_TIMEOUT_S", 1.0)
+    with pytest.raises(ConfigError, match=r"with 16 samples and .* ms; raise sound.block_samples"):
+        SoundEngine(SOUNDS, SoundSettings(device="pulse", block_samples=16, latency_ms=0.5)).start()
+
+
+def test_a_sound_of_another_rate_is_an_error() -> None:
+    with pytest.raises(ConfigError, match='"cue" was made at 48000 Hz'):
+        SoundEngine(SOUNDS, SoundSettings(rate_hz=96_000))
+
+
+def test_an_unknown_sound_is_an_error_with_the_nearest_name() -> None:
+    with SoundEngine(SOUNDS, SoundSettings()) as engine, pytest.raises(ConfigError, match='did you mean "reward"'):
+        engine.play("rewrd")
