@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from rig.archive import Archive, folder_below
 from rig.config import Config
 from rig.configfile import beside
-from rig.derived import PARQUETS, entry_of, write_parquet
+from rig.derived import derive, entry_of
 from rig.entry import MEASURES_VERSION, Entry
 from rig.errors import RecordError, RigError
 from rig.record import JOURNAL, sessions
@@ -58,7 +58,7 @@ def archive_session(config: Config, config_path: Path | str, folder: Path) -> st
     """Archive the session just run. Returns what to tell the person, in one line; it raises nothing it foresees."""
     data = beside(config_path, config.data)
     try:
-        entry = prepare(folder)
+        entry = derive(folder)
         archive = open_archive(config, config_path)
         if archive is None:
             return ""
@@ -67,18 +67,6 @@ def archive_session(config: Config, config_path: Path | str, folder: Path) -> st
     except RigError as error:
         return f"not archived yet: {error}"
     return ""
-
-
-def prepare(folder: Path, *, parquet: bool = True) -> Entry:
-    """A session's entry, its measures and Parquet files written beside its journal."""
-    entry = entry_of(folder)
-    if parquet and not all(_fresh(folder / name, folder / JOURNAL) for name in PARQUETS[1:]):
-        write_parquet(folder, entry)
-    return entry
-
-
-def _fresh(path: Path, journal: Path) -> bool:
-    return path.exists() and path.stat().st_mtime_ns >= journal.stat().st_mtime_ns
 
 
 # --- many -------------------------------------------------------------------------------------------------------------
@@ -171,7 +159,7 @@ def _prepared(folders: Sequence[Path], workers: int | None, *, parquet: bool) ->
 def _try_prepare(job: tuple[Path, bool]) -> Entry | str:
     folder, parquet = job
     try:
-        return prepare(folder, parquet=parquet)
+        return derive(folder) if parquet else entry_of(folder)
     except RecordError as error:
         return str(error)
 

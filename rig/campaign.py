@@ -19,8 +19,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from rig.archiving import prepare
 from rig.config import Config, from_plain
+from rig.derived import derive
 from rig.entry import Entry
 from rig.errors import ConfigError, RigError
 from rig.launch import Order, intend, launched
@@ -167,7 +167,7 @@ def run_job(job: Job, place: Path) -> Entry:
     with launched(intend(job.order(scratch))) as session:
         session.summary.session = job.folder.name  # not where it lies: the record is the same wherever it was made
         session.run()
-    entry = prepare(scratch / job.folder)
+    entry = derive(scratch / job.folder)
     final = place / job.folder
     final.parent.mkdir(parents=True, exist_ok=True)
     os.replace(scratch / job.folder, final)

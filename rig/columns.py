@@ -49,7 +49,7 @@ class Columns:
         if not data.startswith(MAGIC):
             raise RecordError("not a journal: its header is missing; run `rig verify` on it")
         self.data = data
-        self._bytes = np.frombuffer(data, np.uint8)
+        self._bytes: NDArray[np.uint8] = np.frombuffer(data, np.uint8)
         found = _chain(self._bytes)
         self.damaged = 0
         if found is None:
@@ -108,6 +108,20 @@ class Columns:
         begin = int(self.at[row]) + HEAD_BYTES
         return self.data[begin : begin + int(self.size[row])]
 
+    def bodies(self, message: str, rows: Ints) -> NDArray[np.uint8]:
+        """What these events of one name say, as bytes (rows, n): all of a fixed size, so without a tail."""
+        return self._field(_BODY_AT, f"({wire.BY_NAME[message].body.size},)u1", rows)
+
+    def begin_with(self, text: bytes, rows: Ints) -> NDArray[np.bool_]:
+        """Which of these rows have a payload that begins so."""
+        found = self.size[rows] >= len(text)
+        found[found] = (self._field(HEAD_BYTES, f"({len(text)},)u1", rows[found]) == list(text)).all(axis=1)
+        return found
+
+    def numbers(self, rows: Ints) -> Ints:
+        """The event number of each of these rows."""
+        return self._field(_NUMBER_AT, "<u4", rows).astype(np.int64)
+
     def sound(self, rows: Ints) -> NDArray[np.bool_]:
         """Whether the check of each of these records holds."""
         view = memoryview(self.data)
@@ -121,11 +135,11 @@ class Columns:
     def records(self, rows: Ints) -> Iterator[tuple[int, int, bytes]]:
         """``(kind, host_ns, payload)`` of these rows, as :func:`rig.events.read_events` takes them; only sound ones."""
         good = rows[self.sound(rows)]
-        for row, kind, host_ns in zip(
-            good.tolist(), self.kind[good].tolist(), self.host_ns[good].tolist(), strict=True
-        ):
+        times = self._field(_HOST_AT, "<i8", good).tolist()
+        for row, kind, host_ns in zip(good.tolist(), self.kind[good].tolist(), times, strict=True):
             yield kind, host_ns, self.payload(row)
 
+    @cached_property
     def lever(self) -> Lever:
         """Every lever sample. Raises RecordError where there is none."""
         rows = self.rows("lever")

@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 
 from rig import wire
-from rig.columns import Columns
-from rig.entry import MEASURES_VERSION, Entry, Found, SessionBytes, read_entry
+from rig.columns import Columns, Ints
+from rig.entry import MEASURES_VERSION, Entry, Found, SessionBytes, session_entry
 from rig.errors import RecordError
 from rig.events import EventReader, Kind, read_json
 
@@ -27,7 +27,7 @@ MEASURES = "measures.msgpack"
 LEVER, EVENTS, TRIALS = PARQUETS = ("lever.parquet", "events.parquet", "trials.parquet")
 _TAIL_BYTES = 64
 # Events whose names do not depend on the trial they fall into: decoded once for every different body.
-_SAME_IN_EVERY_TRIAL = {wire.BY_NAME[name].number for name in ("input", "output", "fault", "armed", "zeroed", "lost")}
+_SAME_IN_EVERY_TRIAL = ("input", "output", "fault", "zeroed", "lost")
 _SAID_BY = {"state": "state", "output": "active", "input": "levels", "trial_end": "reason", "fault": "fault"}
 
 
@@ -46,16 +46,34 @@ def entry_of(folder: Path) -> Entry:
 
     Measures that lie beside the journal are taken if they were made from its very bytes; else they are made, and kept.
     """
-    data = _read(folder / JOURNAL)
-    kept = _kept(folder)
-    if kept is not None and (kept.journal_bytes, kept.tail) == (len(data), data[-_TAIL_BYTES:]):
-        entry = read_entry(data, kept.found, measured=False)
-        if entry.session.uid == kept.uid:
-            return replace(entry, why=kept.why)
-    entry = read_entry(data)
-    kept = Kept(entry.session.uid, len(data), data[-_TAIL_BYTES:], entry.found, entry.why)
+    return _entry(folder, SessionBytes(_read(folder / JOURNAL)))
+
+
+def _entry(folder: Path, session: SessionBytes) -> Entry:
+    kept, data = _kept(folder), session.columns.data
+    made_from = (session.uid, len(data), data[-_TAIL_BYTES:])
+    if kept is not None and (kept.uid, kept.journal_bytes, kept.tail) == made_from:
+        return replace(session_entry(session, kept.found, measured=False), why=kept.why)
+    entry = session_entry(session)
+    kept = Kept(*made_from, entry.found, entry.why)
     _write(folder / MEASURES, lambda scratch: scratch.write_bytes(msgspec.msgpack.encode(kept)))
     return entry
+
+
+def derive(folder: Path) -> Entry:
+    """The entry, and beside the journal its measures and lever, events and trials as Parquet, where they are not yet.
+
+    Raises RecordError for what is no session, and where they cannot be written.
+    """
+    session = SessionBytes(_read(folder / JOURNAL))
+    entry = _entry(folder, session)
+    if not all(_fresh(folder / name, folder / JOURNAL) for name in (EVENTS, TRIALS)):
+        _write_parquet(folder, entry, session)
+    return entry
+
+
+def _fresh(path: Path, journal: Path) -> bool:
+    return path.exists() and path.stat().st_mtime_ns >= journal.stat().st_mtime_ns
 
 
 def _kept(folder: Path) -> Kept | None:
@@ -69,19 +87,18 @@ def _kept(folder: Path) -> Kept | None:
 # --- Parquet ----------------------------------------------------------------------------------------------------------
 
 
-def write_parquet(folder: Path, entry: Entry) -> None:
-    """Lever, events and trials of a session, beside its journal. RecordError where they cannot be written."""
-    columns = Columns(_read(folder / JOURNAL))
+def _write_parquet(folder: Path, entry: Entry, session: SessionBytes) -> None:
+    columns = session.columns
     who = {"subject": entry.session.subject, "session": entry.session.session}
+    if len(columns.rows("lever")):
+        _write_table(folder / LEVER, who, lever_columns(session))
     _write_table(folder / TRIALS, who, trial_columns(entry))
     _write_table(folder / EVENTS, who, event_columns(columns))
-    if len(columns.rows("lever")):
-        _write_table(folder / LEVER, who, lever_columns(SessionBytes(columns.data)))
 
 
 def lever_columns(session: SessionBytes) -> dict[str, Any]:
     """Every sample: board_us, counts (as if never zeroed) and mm (push positive)."""
-    lever = session.columns.lever()
+    lever = session.columns.lever
     rule = session.manifest["config"]["lever"]
     mm_per_count = float(rule["mm_per_count"]) * (-1 if rule["invert"] else 1)
     mm = (lever.counts * mm_per_count).astype(np.float32)
@@ -103,32 +120,54 @@ def trial_columns(entry: Entry) -> dict[str, Any]:
     return columns
 
 
-def event_columns(columns: Columns) -> dict[str, list[Any]]:
+def event_columns(columns: Columns) -> dict[str, Any]:
     """Every event but lever samples: number, times, trial, name, what it says in a word, and its fields as JSON."""
-    events = columns.events[columns.message[columns.events] != wire.BY_NAME["lever"].number]
-    notes = np.flatnonzero(columns.kind == Kind.NOTE)
-    rows = np.union1d(events, notes)
+    rows = columns.events[columns.message[columns.events] != wire.BY_NAME["lever"].number]
     rows = rows[columns.sound(rows)]
-    reader, said = EventReader(), dict[bytes, tuple[str, str, str]]()
-    out: dict[str, list[Any]] = {
-        name: [] for name in ("number", "board_us", "host_ns", "trial", "name", "says", "fields")
+    words, which = _said_by_all(columns, rows)
+    begun = columns.rows("trial_begin")
+    trials = columns.bodies("trial_begin", begun)[:, :4].copy().view("<u4").ravel().astype(np.int64)
+    trial = np.concatenate([np.zeros(1, np.int64), trials])[np.searchsorted(begun, rows, "right")]
+    names, says, fields = (np.array(column, object) for column in zip(*words, strict=True)) if words else ([], [], [])
+    return {
+        "number": columns.numbers(rows),
+        "board_us": columns.board_us[rows],
+        "host_ns": columns.host_ns[rows],
+        "trial": trial,
+        "name": np.asarray(names)[which],
+        "says": np.asarray(says)[which],
+        "fields": np.asarray(fields)[which],
     }
-    times = zip(rows.tolist(), columns.board_us[rows].tolist(), columns.host_ns[rows].tolist(), strict=True)
-    for row, board_us, host_ns in times:
+
+
+def _said_by_all(columns: Columns, rows: Ints) -> tuple[list[tuple[str, str, str]], Ints]:
+    """The words of events, and which of them each row has.
+
+    Most events are edges of a frame clock, and say one of few things: those are put into words once.
+    """
+    which = np.full(len(rows), -1, np.int64)  # at first the place, among all rows, of the row that speaks for each
+    message = columns.message[rows]
+    for name in _SAME_IN_EVERY_TRIAL:
+        mine = np.flatnonzero(message == wire.BY_NAME[name].number)
+        if len(mine):
+            bodies = columns.bodies(name, rows[mine])
+            _, first, same = np.unique(
+                bodies.view(f"V{bodies.shape[1]}").ravel(), return_index=True, return_inverse=True
+            )
+            which[mine] = mine[first][same]
+    alone = which < 0
+    which[alone] = np.flatnonzero(alone)
+    speakers, which = np.unique(which, return_inverse=True)
+    notes = np.flatnonzero(columns.kind == Kind.NOTE)
+    notes = notes[columns.sound(notes)]
+    reader, words = EventReader(), []
+    for row in np.union1d(rows[speakers], notes).tolist():
         payload = columns.payload(row)
         if columns.kind[row] == Kind.NOTE:
             reader.learn(read_json(payload))
-            continue
-        key = payload[:1] + payload[9:]
-        words = said.get(key)
-        if words is None:
-            words = _words(reader, payload)
-            if payload[0] in _SAME_IN_EVERY_TRIAL:
-                said[key] = words
-        values = (int.from_bytes(payload[1:5], "little"), board_us, host_ns, reader.trial, *words)
-        for column, value in zip(out.values(), values, strict=True):
-            column.append(value)
-    return out
+        else:
+            words.append(_words(reader, payload))
+    return words, which
 
 
 def _words(reader: EventReader, payload: bytes) -> tuple[str, str, str]:

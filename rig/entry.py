@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # the measures need scipy, which takes a second to come
 MEASURES_VERSION = 1  # counts up when a definition changes, so that stored measures are made again
 WHICH = ("all", "off", "on")  # all trials, those without light, those with
 MICRONS = 1000.0
+_CLOCK_NOTE = b'{"note":"clock"'
 _INDEX_EVENTS = ("trial_begin", "state", "trial_end", "rule")
 
 
@@ -117,6 +118,7 @@ class SessionBytes:
         self.columns = Columns(data)
         kinds = self.columns.kind
         said = np.flatnonzero((kinds == Kind.MANIFEST) | (kinds == Kind.NOTE) | (kinds == Kind.SUMMARY))
+        said = said[~self.columns.begin_with(_CLOCK_NOTE, said)]  # one a second, and nothing for an entry
         rows = np.union1d(self.columns.rows(*_INDEX_EVENTS), said)
         self.records = list(self.columns.records(rows))
         self.damaged = self.columns.damaged + len(rows) - len(self.records)
@@ -174,14 +176,13 @@ class SessionBytes:
         """The lever, push positive: its first time (board µs), mm (n,), and samples a second."""
         lever = self.manifest["config"]["lever"]
         hz = float(lever["sample_hz"])
-        begin_us, counts = even_trace(self.columns.lever(), round(1e6 / hz))
+        begin_us, counts = even_trace(self.columns.lever, round(1e6 / hz))
         mm_per_count = float(lever["mm_per_count"]) * (-1 if lever["invert"] else 1)
         return begin_us, counts.astype(np.float64) * mm_per_count, hz
 
 
-def read_entry(data: bytes, found: Found | None = None, *, measured: bool = True) -> Entry:
-    """The entry of a journal's bytes. ``found``: measures made before, instead of making them again."""
-    session = SessionBytes(data)
+def session_entry(session: SessionBytes, found: Found | None = None, *, measured: bool = True) -> Entry:
+    """The entry of a session. ``found``: measures made before, instead of making them again."""
     trials = session.trials()
     why = ""
     if found is None and measured:
