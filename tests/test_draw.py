@@ -36,6 +36,12 @@ def test_mermaid_says_it_all() -> None:
     ]
 
 
+def test_mermaid_spells_an_arrow_which_it_would_draw() -> None:
+    drawn = mermaid(trial_of("cued_lever"))
+    assert "press 1.5 mm to 3 mm pressed" in drawn
+    assert "→" not in drawn
+
+
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_every_state_and_way_of_every_protocol_is_drawn(name: str) -> None:
     trial = trial_of(name)
