@@ -52,6 +52,8 @@ class Worst:
 
 
 NOTHING = Worst(0.0, 0.0, math.inf, False, False)
+KNOWN = 4096  # answers kept: a study asks the same of every session
+_known: dict[tuple[str, str], Worst] = {}
 
 
 # --- one trial --------------------------------------------------------------------------------------------------------
@@ -216,7 +218,12 @@ def _lasts_us(row: Row) -> float:
 
 def worst_of(table: Table, output: str) -> Worst:
     """The most that a trial with this table can make of an output."""
-    return _Ways(table, wire.OUTPUTS.index(output)).worst()
+    place = (table.digest(), output)
+    if place not in _known:
+        if len(_known) >= KNOWN:
+            _known.clear()
+        _known[place] = _Ways(table, wire.OUTPUTS.index(output)).worst()
+    return _known[place]
 
 
 # --- a session --------------------------------------------------------------------------------------------------------

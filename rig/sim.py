@@ -174,7 +174,8 @@ class SimLink:
 
     def read(self, timeout_ns: int) -> bytes:
         """See :class:`rig.link.Link`. Virtual time moves on until there is news, or for the time-out."""
-        target_us = self.t_us + timeout_ns // 1000
+        # In board time, and rounded up: whoever waits until a ping is due should not wake a microsecond before it is.
+        target_us = self.t_us + int(timeout_ns / (1000 - self._settings.drift_ppm / 1000)) + 1
         while True:
             if self._planned_us <= self.t_us:
                 self._plan()
