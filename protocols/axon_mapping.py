@@ -24,7 +24,7 @@ PARAMS = Params(
 def trial(p, past, rng):
     """One train: its number on the sync line, quiet, light, interval."""
     train = Train(LASER, p.width, p.rate.period, p.count, power=p.power, ramp=p.ramp)
-    wait = p.interval_min + (max(p.interval_max, p.interval_min) - p.interval_min) * rng.random()
+    wait = between(p.interval_min, p.interval_max, rng)
     return Trial(
         State("code", start=Code(SYNC, (past.n + 1) % 4096), after=(130 * ms, "before")),
         State("before", after=(p.before, "light")),

@@ -2,34 +2,15 @@
 from beyond a rest threshold to beyond a press threshold within 200 ms; a push within this window ends the tone and is
 rewarded with a drop of water and a 12 kHz tone. Without a push the trial ends in white noise and a time-out. Pushes
 in the inter-trial interval are neither rewarded nor punished; where a still time is asked for, one of them in the last
-part of the interval starts that part again. The trial's number goes out as a bit code.
+part of the interval starts that part again. The trial's number goes out as a bit code, or a pulse marks its beginning.
 
 Sources: press rule [AP], response window and trial counts [CR], states [AP, CR, WR]; the rest is recalled (TASK.md 1).
 """
 
-from rig import (
-    END,
-    SYNC,
-    TOUCH,
-    Code,
-    Drop,
-    Noise,
-    Param,
-    Params,
-    Press,
-    State,
-    Tone,
-    Trial,
-    Window,
-    db,
-    khz,
-    mm,
-    ms,
-    s,
-    ul,
-)
+from rig import *
 
 PARAMS = Params(
+    mark=Param("code", "of the trial on the sync line: its number, or a pulse", choices=("code", "pulse")),
     rest=Param(1.5 * mm, "a push leaves rest here", 0.2 * mm, 10 * mm, recalled=True),
     press=Param(3 * mm, "and counts from here", 0.4 * mm, 20 * mm, recalled=True),
     within=Param(200 * ms, "time from rest to press", 10 * ms, 2 * s),
@@ -53,23 +34,21 @@ PARAMS = Params(
 
 
 def trial(p, past, rng):
-    """One trial: bit code, cue, press or miss, interval."""
+    """One trial: its mark, cue, press or miss, interval."""
     press = Press(p.rest, p.press, p.within, p.refractory, while_high=TOUCH if p.touch_gate else None)
     quiet = Window(-p.still_within, p.still_within)
     cue = Tone(p.cue, p.response_window, p.level)
     water, good = Drop(p.drop), Tone(p.reward_tone, p.reward_time, p.level)
     catch = rng.random() < p.catch
-    iti = p.iti_min + (max(p.iti_max, p.iti_min) - p.iti_min) * rng.random()
-    waiting = "delay" if p.reward_delay else "reward"
-    states = [
-        State("bitcode", start=Code(SYNC, (past.n + 1) % 4096), after=(130 * ms, "cue"), watch=press),
-        State("cue", start=None if catch else cue, after=(p.response_window, "miss"), when={press.pressed: waiting}),
-        State("delay", stop=cue, after=(p.reward_delay, "reward"), watch=press),
+    iti = between(p.iti_min, p.iti_max, rng)
+    delayed = [State("delay", stop=cue, after=(p.reward_delay, "reward"), watch=press)] if p.reward_delay else []
+    paid = "delay" if delayed else "reward"
+    return Trial(
+        State("bitcode", start=trial_mark(p.mark, past), after=(130 * ms, "cue"), watch=press),
+        State("cue", start=None if catch else cue, after=(p.response_window, "miss"), when={press.pressed: paid}),
+        *delayed,
         State("reward", start=(water, good), stop=cue, after=(p.reward_time, "iti"), watch=press, outcome="rewarded"),
         State("miss", start=Noise(p.noise_time, p.level), after=(p.timeout, "iti"), watch=press, outcome="missed"),
-        State("iti", after=(max(iti - p.still, 100 * ms), "still" if p.still else END), watch=press),
-        State("still", after=(p.still, END), when={quiet.left: "iti_again"}, watch=press),
-        State("iti_again", when={quiet.entered: "still"}, watch=press),
-    ]
-    used = {"delay": bool(p.reward_delay), "still": bool(p.still), "iti_again": bool(p.still)}
-    return Trial(*(state for state in states if used.get(state.name, True)), catch=catch)
+        *interval(iti, p.still, quiet, watch=press),
+        catch=catch,
+    )

@@ -24,7 +24,7 @@ PARAMS = Params(
 def trial(p, past, rng):
     """One drop: wait for its time, or for a touch; give it; let the mouse drink."""
     push = Press(p.rest, p.press)
-    wait = p.interval_min + (max(p.interval_max, p.interval_min) - p.interval_min) * rng.random()
+    wait = between(p.interval_min, p.interval_max, rng)
     water = (Drop(p.drop), Tone(p.reward_tone, p.reward_time, p.level))
     touched = {TOUCH.rises: "earned"} if p.touch else {}
     states = [

@@ -1,5 +1,6 @@
 """Rig controller for head-fixed motor-learning experiments. Protocol files import from here, and nothing else."""
 
+from rig.blocks import between, interval, light_for, trial_mark
 from rig.task import (
     END,
     FRAME,
@@ -67,14 +68,18 @@ __all__ = [
     "Trial",
     "Values",
     "Window",
+    "between",
     "db",
     "hz",
+    "interval",
     "khz",
+    "light_for",
     "minute",
     "mm",
     "ms",
     "mw",
     "s",
+    "trial_mark",
     "ul",
     "us",
 ]
