@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from rig.plan import MAX_TRIALS
 from rig.plan.today import Today
-from rig.task import Params, Past, Values
+from rig.task import LASER, Code, Deadline, Generator, Params, Past, Pulse, Signal, State, Train, Trial, Values
 from rig.training import Move, Training
+from rig.units import Time
+from rig.wire import MAX_TIMER_US
 
 LIGHT, MASKED = "light", "mask"  # parameters that a light plan gives
 
@@ -86,6 +88,10 @@ class Course:
         """No light any more in this session."""
         self.light_ended = self.light_ended or reason
 
+    def allowed(self, trial: Trial) -> Trial:
+        """The trial as it may be run: without the laser, once light has ended, also where the protocol has its own."""
+        return without_light(trial) if self.light_ended else trial
+
     def _move(self, past: Past) -> tuple[Move, ...]:
         if self.training is None or not self.stage:
             return ()
@@ -106,6 +112,45 @@ def stage_values(
 ) -> Values:
     """The base with a stage's parameters laid over it, but for those that were set by hand. Raises ProtocolError."""
     return params.values_with({**base, **{name: value for name, value in stage.items() if name not in by_hand}})
+
+
+def without_light(trial: Trial) -> Trial:
+    """The same trial with the laser never on: each of its pulses and trains is a deadline that ends when it would."""
+
+    def dark(generator: Generator) -> Generator:
+        return generator if getattr(generator, "output", None) != LASER else Deadline(lasts(generator))
+
+    states = [
+        State(
+            state.name,
+            on=[name for name in state.on if name != LASER],
+            start=[dark(generator) for generator in state.start],
+            stop=[dark(generator) for generator in state.stop],
+            after=state.after,
+            when={_from(signal, dark): target for signal, target in state.when},
+            watch=state.watch,
+            zero_lever=state.zero_lever,
+            outcome=state.outcome,
+        )
+        for state in trial.states
+    ]
+    return Trial(*states, **trial.info)
+
+
+def lasts(generator: Generator) -> Time:
+    """From the start of a pulse or a train to its end; of one that goes on until it is stopped, as long as can be."""
+    if isinstance(generator, Pulse):
+        return generator.delay + generator.width + generator.ramp
+    if isinstance(generator, Code):
+        return generator.bit * (2 * generator.bits + 1)
+    assert isinstance(generator, Train)
+    if not generator.count:
+        return Time(MAX_TIMER_US)
+    return generator.delay + generator.period * (generator.count - 1) + generator.width + generator.ramp
+
+
+def _from(signal: Signal, dark: Callable[[Any], Any]) -> Signal:
+    return Signal(dark(signal.source), signal.what)
 
 
 def _plain(value: Any) -> Any:

@@ -37,11 +37,11 @@ class LightSum:
     mismatches: list[str] = field(default_factory=list)
     ended: str = ""
 
-    def add(self, light: TrialLight) -> None:
-        """One trial more."""
+    def add(self, light: TrialLight, *, proven: bool) -> None:
+        """One trial more. ``proven``: its light was seen as commanded."""
         self.planned_trials += bool(light.planned)
         self.trials += light.pulses > 0
-        self.proven_trials += light.pulses > 0 and not light.faults
+        self.proven_trials += light.pulses > 0 and proven
         self.on_s += light.on_us / 1e6
         self.seen_s += light.seen_us / 1e6
         self.energy_mj += light.energy_mj
@@ -132,8 +132,9 @@ class LightGuard(Watcher):
         for light in judged:
             if not self._proven:
                 light.faults.clear()
-            self.sum.add(light)
-            self.note("light", proven=self._proven and not light.faults, **light.plain())
+            proven = self._proven and not light.faults
+            self.sum.add(light, proven=proven)
+            self.note("light", proven=proven, **light.plain())
 
 
 def power_of(curve: LaserCurve | None) -> Callable[[int], float]:

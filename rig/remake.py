@@ -94,7 +94,7 @@ def _of_the_trials(
     moves = [found for found in notes if found["note"] == "stage"][before:]
     for found in notes:
         if found["note"] == "light_mismatch" and found["ends_light"]:
-            course.end_light("")
+            course.end_light(found["what"])
         if found["note"] != "trial":
             continue
         number = found["trial"]
@@ -107,9 +107,8 @@ def _of_the_trials(
         for move in step.moves:
             if not moves or {**asdict(move), "note": "stage"} != moves.pop(0):
                 return [f"trial {number}: {move.say()} does not stand in the record"]
-        table = compile_trial(
-            experiment.trial(step.values, Past(past), trial_chance(manifest["seed"], number)), bench, limits
-        )
+        trial = experiment.trial(step.values, Past(past), trial_chance(manifest["seed"], number))
+        table = compile_trial(course.allowed(trial), bench, limits)
         if table.commands(number) != tables.get(number):
             return [f"trial {number}: the table on the board is not the one the protocol makes"]
     return [f"the record moves to stage {moves[0]['after']}, training does not"] if moves else []

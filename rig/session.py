@@ -247,7 +247,8 @@ class Session:
         step = self.course.step(number, self.past)
         for move in step.moves:
             self.note("stage", **asdict(move))
-        trial = self.experiment.trial(step.values, self.past, trial_chance(self._seed, number))
+        made = self.experiment.trial(step.values, self.past, trial_chance(self._seed, number))
+        trial = self.course.allowed(made)
         table = compile_trial(trial, self.bench, self.limits)
         self._made, self._number = self._made + 1, number
         self._staged = Staged(number, trial, table)

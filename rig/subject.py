@@ -143,8 +143,8 @@ def _light(entries: Iterable[Record], manifest: Mapping[str, Any]) -> dict[str, 
     for entry in entries:
         note = events.read_json(entry.payload) if entry.kind == Kind.NOTE else {}
         if note.pop("note", "") == "light":
-            note.pop("proven")
-            found.add(TrialLight(**note))
+            proven = note.pop("proven")
+            found.add(TrialLight(**note), proven=proven)
     return found.plain() if found.trials else None
 
 

@@ -113,7 +113,7 @@ class Laser(Section, frozen=True, kw_only=True):
     ] = None
     max_mw: Annotated[Positive, Meta(description="No protocol may ask for more.")] = 25.0
     proof: Annotated[
-        Literal["read_back", "none"],
+        Literal["read_back"] | None,
         Meta(description="read_back: light only where laser_back is wired; none: light without proof."),
     ] = "read_back"
     on_mismatch: Annotated[
