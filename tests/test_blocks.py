@@ -56,7 +56,7 @@ def test_the_still_part_may_be_all_of_the_interval() -> None:
 def test_pulses_fill_their_time_and_no_more(length: int, rate: int, width: int) -> None:
     made = light_for(LASER, Time(length), 0 * ms, rate=rate * hz, width=Time(width), power=5 * mw)
     assert isinstance(made, Train)
-    assert lasts(made) <= max(Time(length), Time(width))
+    assert lasts(made).us <= max(length, width)
     assert length - lasts(made).us < 2 * made.period.us
     trial = Trial(State("a", start=made, after=(20 * s, END)))
     assert compile_trial(trial, PlainBench(), Limits()).generators[0]["count"] == made.count

@@ -185,8 +185,8 @@ def test_the_wrong_day_s_clock_is_refused_and_a_day_by_hand_is_on_record(
         assert says in said["said"]
         assert "--day" in said["said"] or "M01" in said["said"]
     assert len(list((planned.parent / "data" / "M01").iterdir())) == 1  # what is refused leaves nothing
-    words = ("--date", "2025-03-05", "--day", "3", "--who", "Ann", "--why", "day 2 was a power cut")
-    code, summary = run(capsys, planned, *day(1), *words)
+    by_hand = ("--date", "2025-03-05", "--day", "3", "--who", "Ann", "--why", "day 2 was a power cut")
+    code, summary = run(capsys, planned, *day(1), *by_hand)
     assert code == 0
     said = manifest_of(read_entries(Path(summary["session"]))[0])["said"]
     assert any("day 3 by hand (Ann: day 2 was a power cut)" in line for line in said)
