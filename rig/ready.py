@@ -36,7 +36,21 @@ def check_ready(intent: Intent, bench: Bench, limits: Limits, today: date) -> li
             f"{intent.order.config_path}: inputs: laser_back is not wired, so light cannot be proven: wire it and add"
             " it, or write laser.proof: none"
         )
+    for name in inputs_used([*study.dark, *study.light]):
+        if name not in config.inputs:
+            raise ConfigError(
+                f"{intent.order.config_path}: inputs: {intent.experiment.name} waits for {name}, which is not wired:"
+                " wire it and add it, or leave out what needs it"
+            )
     return age_warnings(config, today, used, str(intent.order.config_path))
+
+
+def inputs_used(tables: Sequence[Table]) -> list[str]:
+    """The inputs that lead from a state, or that a lever rule asks for."""
+    codes = (state[f"on{k}"] for table in tables for state in table.states for k in range(wire.WHEN_PER_STATE))
+    found = {(code - wire.ON_INPUT) // 4 for code in codes if 0 <= code - wire.ON_INPUT < 4 * len(wire.INPUTS)}
+    found |= {rule["gate"] for table in tables for rule in table.rules} - {wire.NO_INPUT}
+    return [name for number, name in enumerate(wire.INPUTS) if number in found]
 
 
 def samples(intent: Intent, bench: Bench, limits: Limits) -> Study:

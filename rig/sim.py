@@ -23,10 +23,13 @@ START_US = WRAP - 10_000_000  # ten seconds before the clock wraps: every sessio
 HORIZON_US = 1_000_000
 _VALVE = 1 << wire.OUTPUTS.index("valve")
 _LASER = 1 << wire.OUTPUTS.index("laser")
-_LICK, _FRAME, _BACK, _CLOSED = (1 << wire.INPUTS.index(name) for name in ("lick", "frame", "laser_back", "interlock"))
+_LICK, _FRAME, _BACK, _CLOSED, _TOUCH = (
+    1 << wire.INPUTS.index(name) for name in ("lick", "frame", "laser_back", "interlock", "touch")
+)
 FAULTS = ("laser_dead", "laser_stuck", "read_back_unplugged")
 LICK_US = 50_000
 FRAME_US = 5_000
+TOUCH_US = 200_000  # the paw stays on the lever for so long after it moved it last
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class World:
         self._pending: list[tuple[int, int, bool]] = []  # (time, input bit, level) to come
         self._level = _CLOSED
         self._frame = 0
+        self._edge_us = np.empty(0, np.int64)  # lever edges as planned last
+        self._moved_us = START_US - TOUCH_US - 1  # the last of them that has come true
         self._fault_us = START_US + settings.fault_after_us
         if settings.fault in ("laser_stuck", "read_back_unplugged"):
             self.will(self._fault_us + 1, _BACK, settings.fault == "laser_stuck")
@@ -66,6 +71,8 @@ class World:
     def edges(self, start_us: int, end_us: int) -> tuple[NDArray[np.uint32], NDArray[np.int8]]:
         """Lever edges ahead, as the core takes them."""
         t_us, steps = self.animal.edges(start_us, end_us)
+        self._moved_us = max([self._moved_us, *self._edge_us[self._edge_us <= start_us][-1:].tolist()])
+        self._edge_us = t_us
         if len(steps) and np.abs(steps).max() > 127:  # a glitch of a recording: the same jump in several parts
             parts = np.abs(steps) // 128 + 1
             which = np.repeat(np.arange(len(steps)), parts)
@@ -74,19 +81,21 @@ class World:
         return (t_us & (WRAP - 1)).astype(np.uint32), steps.astype(np.int8)
 
     def inputs(self, start_us: int, end_us: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Input levels ahead: ``(times, levels)``, in order of time."""
+        """Input levels ahead of the edges asked for last: ``(times, levels)``, in order of time."""
         for lick_us in self.animal.licks_us(start_us, end_us):
             self._pending += [(lick_us, _LICK, True), (lick_us + LICK_US, _LICK, False)]
         self._pending = [change for change in self._pending if change[0] > start_us]
         frame_us, frame_on = self._frames(start_us, end_us)
+        touch_us, touch_on = self._touches(start_us, end_us)
         mine = [change for change in self._pending if change[0] <= end_us]
-        t_us = np.concatenate([frame_us, np.array([t for t, _, _ in mine], np.int64)])
-        bits = np.concatenate([np.full(len(frame_us), _FRAME), np.array([bit for _, bit, _ in mine], np.int64)])
-        on = np.concatenate([frame_on, np.array([up for _, _, up in mine], bool)])
+        t_us = np.concatenate([frame_us, touch_us, np.array([t for t, _, _ in mine], np.int64)])
+        bits = np.repeat([_FRAME, _TOUCH], [len(frame_us), len(touch_us)])
+        bits = np.concatenate([bits, np.array([bit for _, bit, _ in mine], np.int64)])
+        on = np.concatenate([frame_on, touch_on, np.array([up for _, _, up in mine], bool)])
         order = np.argsort(t_us, kind="stable")
         t_us, bits, on = t_us[order], bits[order], on[order]
         levels = np.full(len(t_us), self._level)
-        for bit in (_FRAME, _LICK, _BACK, _CLOSED):
+        for bit in (_FRAME, _TOUCH, _LICK, _BACK, _CLOSED):
             last = np.maximum.accumulate(np.where(bits == bit, np.arange(len(t_us)), -1))
             now = np.where(last >= 0, on[last], bool(self._level & bit)) if len(last) else on
             levels = np.where(now, levels | bit, levels & ~bit)
@@ -102,6 +111,15 @@ class World:
         t_us = np.stack([rise_us, rise_us + FRAME_US], axis=1).ravel()
         ahead = (t_us > start_us) & (t_us <= end_us)
         return t_us[ahead], np.resize([True, False], len(t_us))[ahead]
+
+    def _touches(self, start_us: int, end_us: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Edges of the touch sensor: the paw is on the lever while it moves it, and a little longer."""
+        moved_us = np.concatenate([[self._moved_us], self._edge_us])
+        apart = np.diff(moved_us) > TOUCH_US
+        rise_us, fall_us = moved_us[1:][apart], moved_us[np.append(apart, True)] + TOUCH_US
+        t_us = np.concatenate([rise_us, fall_us])
+        ahead = (t_us > start_us) & (t_us <= end_us)
+        return t_us[ahead], np.repeat([True, False], [len(rise_us), len(fall_us)])[ahead]
 
     @property
     def level(self) -> int:

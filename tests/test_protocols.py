@@ -70,6 +70,26 @@ def test_habituation_gives_water_without_asking_for_anything(
     assert summary["water_ul"] == pytest.approx(32)
 
 
+def test_habituation_gives_water_for_a_touch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The drop comes with the touch itself; touches in the time to drink bring nothing."""
+    wired = {name: {"active_low": False} for name in ("lick", "frame", "laser_back", "touch")}
+    words = ("--protocol", "habituation", "--trials", "20", "--set", "touch=yes", "--animal", "mouse:day=14")
+    summary = run_session(rig_folder(tmp_path, inputs=wired), capsys, *words)
+    earned = summary["outcomes"].get("rewarded", 0)
+    assert earned >= 5
+    assert summary["outcomes"] == {"rewarded": earned, "free": 20 - earned}
+    assert summary["water_ul"] == pytest.approx(160)
+    touches = [
+        event.board_us
+        for event in events(summary["session"], "input")
+        if "touch" in event.fields["changed"] and "touch" in event.fields["levels"]
+    ]
+    entered = [e.board_us for e in events(summary["session"], "state") if e.fields["state"] == "earned"]
+    assert len(touches) > len(entered) == earned
+    assert set(entered) <= set(touches)
+    assert check(Path(summary["session"])).good
+
+
 def test_mapping_light_is_a_train_of_its_count_and_frames_are_logged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
