@@ -15,6 +15,7 @@ COMMANDS = {
     "run": "run a session",
     "simulate": "rehearse a whole study: mice that learn, day by day",
     "curve": "learning curves of animals or groups: terminal, figure, CSV, JSON",
+    "subject": "an animal's page, and its ledger of weight and water",
     "show": "show a session: how it went, trial by trial",
     "events": "print a session's events as CSV or JSON lines",
     "verify": "check that a record is whole and re-execute every decision",

@@ -129,7 +129,7 @@ def intend(order: Order) -> Intent:
     past = order.past if order.past is not None else history(order.data, order.subject)
     plan = _plan(order)
     today = order.today or _today(order, plan, past, on)
-    training = _training(order)
+    training = training_of_rig(order.config, order.config_path) if order.subject != TEST else None
     stage, move = past.stage(training) if training else ("", None)
     experiment, in_stage = _experiment(order, training, stage, today)
     if not in_stage:  # outside of its stage a session neither moves the animal nor counts
@@ -228,10 +228,11 @@ def _gives_light(params: Params) -> bool:
 # --- stage and parameters ---------------------------------------------------------------------------------------------
 
 
-def _training(order: Order) -> Training | None:
-    if not order.config.training or order.subject == TEST:
+def training_of_rig(config: Config, config_path: Path) -> Training | None:
+    """The curriculum of a rig, its stages held against their protocols. Raises ConfigError."""
+    if not config.training:
         return None
-    path = beside(order.config_path, order.config.training)
+    path = beside(config_path, config.training)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

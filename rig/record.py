@@ -22,10 +22,16 @@ JOURNAL = "journal"
 NEEDED_BYTES = 200_000_000  # a long session with video-rate events is a quarter of it
 
 
-def new_session(data: Path, subject: str, today: date) -> Path:
-    """Make the folder of the next session of this animal on this day. Raises RecordError."""
+def checked_subject(subject: str) -> str:
+    """The animal's name, which names its folder. Raises RecordError."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", subject):
         raise RecordError(f'subject "{subject}": use up to 64 letters, digits, _-. (it names a folder)')
+    return subject
+
+
+def new_session(data: Path, subject: str, today: date) -> Path:
+    """Make the folder of the next session of this animal on this day. Raises RecordError."""
+    checked_subject(subject)
     for n in range(1, 1000):
         folder = data / subject / f"{today.isoformat()}_{n}"
         try:

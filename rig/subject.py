@@ -30,7 +30,7 @@ from rig.setup import RigBench
 from rig.training import Attended, Move, Training
 
 LEDGER, BRIEF = "ledger.ndjson", "brief.json"
-BRIEF_VERSION = 1
+BRIEF_VERSION = 2
 _TRIAL_BEGIN, _STATE, _OUTPUT = (wire.BY_NAME[name].number for name in ("trial_begin", "state", "output"))
 _VALVE = 1 << wire.OUTPUTS.index("valve")
 
@@ -57,6 +57,7 @@ class Brief:
     stage: str = ""
     stage_trials: int = 0
     stage_rewarded: int = 0
+    moves: Sequence[str] = ()  # from stage to stage, with their reasons
     day: int | None = None
     plan: dict[str, Any] | None = None
     light: dict[str, Any] | None = None
@@ -93,6 +94,7 @@ def brief_of(entries: Sequence[Record]) -> Brief:
         stage=stage,
         stage_trials=len(here),
         stage_rewarded=sum(outcome == "rewarded" for outcome in here),
+        moves=moves_of(entries),
         day=today["row"]["day"] if today else None,
         plan=manifest.get("plan"),
         light=summary["light"] if "light" in summary else _light(entries, manifest),
@@ -116,6 +118,12 @@ def _trials(entries: Iterable[Record]) -> tuple[dict[int, str], dict[int, str | 
         elif entry.kind == Kind.EVENT and entry.payload[0] == _STATE and trial in named:
             outcomes[trial] = named[trial]["outcomes"][entry.payload[9]] or outcomes[trial]
     return {number: found.get("stage", "") for number, found in named.items()}, outcomes
+
+
+def moves_of(entries: Iterable[Record]) -> list[str]:
+    """From stage to stage, before the first trial and under way."""
+    notes = (events.read_json(entry.payload) for entry in entries if entry.kind == Kind.NOTE)
+    return [Move(note["before"], note["after"], note["reason"]).say() for note in notes if note.get("note") == "stage"]
 
 
 def _water_ul(entries: Iterable[Record], manifest: Mapping[str, Any]) -> float:
@@ -319,7 +327,8 @@ def first_plan(data: Path, study: str) -> Plan | None:
 
 def subjects(data: Path) -> list[str]:
     """Every animal with a record or a ledger."""
-    return sorted({folder.parent.name for folder in (*data.glob(f"*/*_*/{JOURNAL}"), *data.glob(f"*/{LEDGER}"))} - {""})
+    recorded = {path.parent.parent.name for path in data.glob(f"*/*_*/{JOURNAL}")}
+    return sorted(recorded | {path.parent.name for path in data.glob(f"*/{LEDGER}")})
 
 
 def with_brief(before: History, one: Brief) -> History:

@@ -19,6 +19,7 @@ from rich.table import Table
 from rig.events import Event, Kind, read_json
 from rig.journal import Record
 from rig.record import events_of, manifest_of, read_entries, summary_of
+from rig.subject import moves_of
 from rig.timing import sentence
 
 
@@ -75,7 +76,8 @@ def run(args: argparse.Namespace) -> int:
         found = {"manifest": manifest, "summary": summary, "trials": trials, "timing": timing}
         print(json.dumps({**found, "damaged": len(damage)}))
         return 0
-    _print(Console(), manifest, summary, rows, timing)
+    before = len((manifest.get("course") or {}).get("moves", ()))  # what led to its beginning is among what was said
+    _print(Console(), manifest, summary, rows, timing, moves_of(entries)[before:])
     return 0
 
 
@@ -94,6 +96,7 @@ def _print(
     summary: dict[str, Any] | None,
     rows: list[TrialRow],
     timing: dict[str, Any],
+    moves: list[str],
 ) -> None:
     protocol, board = manifest["protocol"], manifest["board"]
     console.print(f"[bold]{manifest['subject']} {manifest['session']}[/]  {protocol['name']} ({protocol['digest']})")
@@ -101,7 +104,10 @@ def _print(
         f"body {manifest['config']['body']}, board {board['board']}, seed {manifest['seed']}, {manifest['utc']}"
     )
     console.print(sentence(timing))
-    console.print("  ".join(f"{name} {value}" for name, value in manifest["params"].items()), style="dim")
+    for line in (*manifest.get("said", ()), *moves):
+        console.print(line)
+    for line in params_lines(manifest):
+        console.print(line, style="dim")
     table = Table("trial", "outcome", "cue → press, s", "presses", "gap, us", "ended")
     for row in rows:
         delay = "" if row.cue_to_press_s is None else f"{row.cue_to_press_s:.3f}"
@@ -111,6 +117,16 @@ def _print(
         console.print("interrupted: the session has no summary", style="yellow")
         return
     console.print("  ".join(f"{name} {value}" for name, value in summary.items()))
+
+
+def params_lines(manifest: dict[str, Any]) -> list[str]:
+    """The parameters, by where each comes from: the defaults of the protocol last."""
+    origin, found = manifest.get("params_from") or {}, dict[str, list[str]]()
+    for name, value in manifest["params"].items():
+        found.setdefault(origin.get(name, ""), []).append(f"{name} {value}")
+    default = found.pop("", [])
+    lines = [f"from {where}: {'  '.join(words)}" for where, words in found.items()]
+    return [*lines, f"at their defaults: {'  '.join(default)}"] if default else lines
 
 
 def light_lines(light: dict[str, Any] | None) -> list[str]:

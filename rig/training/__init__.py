@@ -135,7 +135,7 @@ def _over_sessions(rule: Rule | None, newest_first: Sequence[Attended], *, risin
     if rule is None or rule.sessions is None or len(newest_first) < rule.sessions:
         return ""
     if rule.success is None:
-        return f"{rule.sessions} sessions done"
+        return f"{rule.sessions} session{'s' * (rule.sessions > 1)} done"
     shares = [session.rewarded / session.trials for session in newest_first[: rule.sessions]]
     if not all(_holds(rule, share, rising) for share in shares):
         return ""
