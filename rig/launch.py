@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from datetime import UTC
 from pathlib import Path
@@ -24,7 +24,8 @@ from rig.ready import check_ready
 from rig.record import JOURNAL, new_session
 from rig.remake import guard_of
 from rig.session import Session, Summary
-from rig.setup import RigBench, board_setup, limits_of, open_link
+from rig.setup import RigBench, board_setup, limits_of, open_link, sound_watcher
+from rig.sound.book import SoundBook
 from rig.stream import open_publisher
 from rig.timing import TimingNotes, timing_of
 
@@ -36,12 +37,16 @@ def launched(intent: Intent) -> Iterator[Session]:
     """A session on its connected board, its record begun: ``run()`` it inside. RigError comes before anything moves."""
     order = intent.order
     link = open_link(order.config, animal=order.animal, pace=order.pace, seed=intent.seed, fault=order.fault)
-    try:
+    with ExitStack() as going:
+        going.callback(link.close)
         board = Board(link)
         hello = board.begin_anew()
         bench, limits = RigBench.of(order.config, str(order.config_path)), limits_of(order.config, hello._asdict())
         today = intent.began.astimezone().date()
         warnings = check_ready(intent, bench, limits, today)
+        sound = sound_watcher(order.config, link, board.clock, bench.sounds, str(order.config_path))
+        going.callback(sound.close)
+        warnings += [sound.warning] if sound.warning else []
         folder = new_session(order.data, order.subject, today)
         timing = timing_of(order.config, link)
         keys = beside(order.config_path, order.config.stream_keys) if order.config.stream_keys else None
@@ -52,7 +57,11 @@ def launched(intent: Intent) -> Iterator[Session]:
                 order.config.stream, name, order.data, keys, link.now_ns, eager=order.config.stream_eager
             ) as publisher,
         ):
-            journal.append(Kind.MANIFEST, link.now_ns(), json.dumps(_manifest(intent, hello, folder, timing)).encode())
+            journal.append(
+                Kind.MANIFEST,
+                link.now_ns(),
+                json.dumps(_manifest(intent, hello, folder, timing, bench.sounds)).encode(),
+            )
             journal.commit()
             (folder / "protocol.py").write_text(intent.experiment.source, encoding="utf-8")
             session = Session(
@@ -66,7 +75,7 @@ def launched(intent: Intent) -> Iterator[Session]:
                 seed=intent.seed,
                 rules=intent.rules,
                 course=intent.course,
-                watchers=[guard_of(order.config, intent.course, intent.values), TimingNotes(link)],
+                watchers=[guard_of(order.config, intent.course, intent.values), TimingNotes(link), sound],
                 publisher=publisher,
             )
             session.summary.session = str(folder)
@@ -76,8 +85,6 @@ def launched(intent: Intent) -> Iterator[Session]:
                 session.note("warning", text=warning)
             session.warnings = [*warnings]
             yield session
-    finally:
-        link.close()
 
 
 def launch(order: Order) -> Summary:
@@ -92,7 +99,7 @@ def _journal(intent: Intent, folder: Path) -> JournalWriter:
     return JournalWriter.create(folder / JOURNAL, **({"sync_every_s": None} if rehearsal else {}))
 
 
-def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any]) -> dict[str, Any]:
+def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any], book: SoundBook) -> dict[str, Any]:
     order, experiment, config = intent.order, intent.experiment, intent.order.config
     return {
         "session": folder.name,
@@ -111,6 +118,7 @@ def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any]
             "source": experiment.source,
         },
         "timing": timing,
+        "sound": {"tone_pin": book.pin, "sounds": book.plain()},
         "params": {name: str(value) for name, value in intent.values.items()},
         **intent.record(),
         "config": config.plain(),

@@ -21,7 +21,6 @@ from rig.table import Bench, Limits, Table, compile_trial
 from rig.task import Past, Result, Values
 
 _LASER, _VALVE = wire.OUTPUTS.index("laser"), wire.OUTPUTS.index("valve")
-_SOUNDS = (wire.Generator.TONE, wire.Generator.SOUND)
 _PINS = (wire.Generator.PULSE, wire.Generator.TRAIN, wire.Generator.CODE)
 SAMPLE_RESULTS = 40
 
@@ -42,7 +41,10 @@ def check_ready(intent: Intent, bench: Bench, limits: Limits, today: date) -> li
                 f"{intent.order.config_path}: inputs: {intent.experiment.name} waits for {name}, which is not wired:"
                 " wire it and add it, or leave out what needs it"
             )
-    return age_warnings(config, today, used, str(intent.order.config_path))
+    warnings = age_warnings(config, today, used, str(intent.order.config_path))
+    if config.real and config.sound.device is None and _sounds([*study.dark, *study.light]):
+        warnings.append(f"NO SOUND: {intent.order.config_path}: sound.device: none, and the protocol has sounds")
+    return warnings
 
 
 def inputs_used(tables: Sequence[Table]) -> list[str]:
@@ -82,6 +84,12 @@ def ceilings(config: Config) -> dict[str, Ceiling]:
     }
 
 
+def _sounds(tables: Sequence[Table]) -> bool:
+    """Is anything to be heard? A deadline is a tone of no frequency."""
+    rows = [row for table in tables for row in table.generators]
+    return any(row["kind"] == wire.Generator.SOUND or row["tone_hz"] for row in rows)
+
+
 def needs(config: Config, tables: Sequence[Table]) -> list[str]:
     """The calibrations that these trials rest on."""
     rows = [row for table in tables for row in table.generators]
@@ -91,6 +99,6 @@ def needs(config: Config, tables: Sequence[Table]) -> list[str]:
         "lever": any(table.rules for table in tables),
         "valve": _VALVE in pins or any(mask >> _VALVE & 1 for mask in held),
         "laser": _LASER in pins or any(mask >> _LASER & 1 for mask in held),
-        "sound": any(row["kind"] in _SOUNDS for row in rows) and config.sound.device not in (None, "tone"),
+        "sound": config.sound.device not in (None, "tone") and _sounds(tables),
     }
     return [part for part, is_used in used.items() if is_used]

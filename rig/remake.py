@@ -25,11 +25,15 @@ from rig.plan.read import plan_from_data
 from rig.plan.today import Today
 from rig.protocol import Protocol, load_source
 from rig.setup import RigBench, limits_of
+from rig.sound.book import SoundBook
+from rig.sound.events import Body
+from rig.sound.events import Kind as Sounded
 from rig.table import Row, compile_trial
 from rig.task import Past, Result, Values
 from rig.training import training_of
 
 Given = dict[int, list[tuple[str, dict[str, Any]]]]  # by trial: the commands that carried its table
+_BODIES = (Sounded.NO_DEVICE, Sounded.DEVICE_LOST, Sounded.DEVICE_BACK)
 _LIGHT = {wire.BY_NAME[name].number: name for name in LightGuard.hears}
 _TRIAL_BEGIN, _STATE = wire.BY_NAME["trial_begin"].number, wire.BY_NAME["state"].number
 
@@ -63,6 +67,12 @@ def course_of(manifest: Mapping[str, Any], experiment: Protocol, values: Values)
     )
 
 
+def book_of(manifest: Mapping[str, Any]) -> SoundBook:
+    """The sounds that a session began with, from its manifest; records of before had the tone pin alone."""
+    said = manifest.get("sound") or {"tone_pin": True, "sounds": []}
+    return SoundBook.from_plain(said["sounds"], pin=said["tone_pin"])
+
+
 # --- the plan ---------------------------------------------------------------------------------------------------------
 
 
@@ -85,9 +95,11 @@ def _of_the_plan(manifest: Mapping[str, Any]) -> list[str]:
 def _of_the_trials(
     entries: Sequence[Record], manifest: Mapping[str, Any], config: Config, experiment: Protocol, values: Values
 ) -> list[str]:
-    bench, limits = RigBench.of(config), limits_of(config, manifest["board"])
+    book = book_of(manifest)
+    to_pin = book.pin
+    bench, limits = RigBench.of(config, sounds=book), limits_of(config, manifest["board"])
     course, tables = course_of(manifest, experiment, values), tables_of(entries)
-    notes = list(_notes(entries, "trial", "light_mismatch", "stage"))
+    notes = list(_notes(entries, "trial", "light_mismatch", "stage", "sound_card"))
     named = {found["trial"]: found for found in notes if found["note"] == "trial"}
     begun, outcomes = _outcomes(entries, named)
     before = len((manifest.get("course") or {}).get("moves", ()))  # what led to where the session began
@@ -95,6 +107,8 @@ def _of_the_trials(
     for found in notes:
         if found["note"] == "light_mismatch" and found["ends_light"]:
             course.end_light(found["what"])
+        if found["note"] == "sound_card" and found["what"] in _BODIES:
+            book.pin = to_pin or found["by"] == Body.TONE_PIN
         if found["note"] != "trial":
             continue
         number = found["trial"]

@@ -5,17 +5,26 @@ Nothing here runs a session.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from rig import task, wire
 from rig.animals import Animal, make_animal
-from rig.calibration import Calibrations
+from rig.calibration import FILE, Calibrations
+from rig.calibration.age import level_calibration
+from rig.clock import Clock
 from rig.config import Config
+from rig.cues import SoundWatcher
 from rig.errors import BoardError, ConfigError, did_you_mean
 from rig.firmata import FirmataLink
 from rig.link import Link, SerialLink, ports
 from rig.sim import FAULTS, SimLink, SimSettings
+from rig.sound import Sound, of_task
+from rig.sound.book import SoundBook
+from rig.sound.events import Body, SoundSettings
+from rig.sound.onset import Method
+from rig.soundcard import SoundEngine
+from rig.soundcard.simulated import BesideSim, SimCard
 from rig.table import Limits
 
 
@@ -23,9 +32,17 @@ from rig.table import Limits
 class RigBench(Calibrations):
     """A rig's calibrations and its sounds, as the compiler asks for them (:class:`rig.table.Bench`)."""
 
+    sounds: SoundBook = field(default_factory=SoundBook)
+
+    @classmethod
+    def of(cls, config: Config, file: str = FILE, sounds: SoundBook | None = None) -> Self:
+        """Every calibration in a configuration; without ``sounds``, an empty book. Raises ConfigError."""
+        book = SoundBook(pin=config.sound.device in (None, Body.TONE_PIN)) if sounds is None else sounds
+        return replace(super().of(config, file), sounds=book)
+
     def sound(self, generator: task.Tone | task.Noise) -> int | None:
-        """The board's tone pin plays tones; noise is for a sound card."""
-        return None
+        """The number of a sound for the card, or None for the board's tone pin."""
+        return self.sounds.number(generator)
 
 
 def limits_of(config: Config, board: dict[str, Any]) -> Limits:
@@ -119,6 +136,36 @@ def open_link(
     if config.body == "firmata":
         return FirmataLink.of(config, _port(config))
     raise ConfigError(f"config.yaml: body: {config.body} cannot be opened here; expected simulator, serial or firmata")
+
+
+def sound_watcher(config: Config, link: Link, clock: Clock, book: SoundBook, file: str = FILE) -> SoundWatcher:
+    """Open the sound card, with the sounds of the book on it, and what watches it.
+
+    Raises ConfigError for a sound that the calibration or the device refuses, and for an absent device where
+    sound.fallback is stop.
+    """
+    sound, simulated = config.sound, isinstance(link, SimLink)
+    if sound.device in (None, Body.TONE_PIN):
+        connected = simulated or sound.device is not None
+        return SoundWatcher(None, book, clock, link.now_ns, pin=Method.PIN if connected else Method.NONE)
+    levels, settings = level_calibration(sound, file), SoundSettings.of(sound)
+
+    def made(asked: task.Tone | task.Noise) -> Sound:
+        return of_task(asked, settings.rate_hz, levels)
+
+    sounds = {str(number): made(asked) for number, asked in enumerate(book.sounds)}
+    virtual = isinstance(link, SimLink) and link.pace != 1
+    card: SimCard | BesideSim | SoundEngine
+    if isinstance(link, SimLink) and virtual:
+        card = SimCard(sounds, settings, link)
+    else:
+        engine = SoundEngine(sounds, settings)
+        engine.start()
+        card = BesideSim(engine, link) if isinstance(link, SimLink) else engine
+    book.added = lambda number, asked: card.add(str(number), made(asked))
+    synced = "sound_sync" in config.inputs and sound.sync_ms > 0 and (virtual or not simulated)
+    given = Method.SIMULATED if virtual else Method.DAC
+    return SoundWatcher(card, book, clock, link.now_ns, synced=synced, given=given)
 
 
 def _fault(text: str) -> dict[str, Any]:

@@ -23,10 +23,10 @@ START_US = WRAP - 10_000_000  # ten seconds before the clock wraps: every sessio
 HORIZON_US = 1_000_000
 _VALVE = 1 << wire.OUTPUTS.index("valve")
 _LASER = 1 << wire.OUTPUTS.index("laser")
-_LICK, _FRAME, _BACK, _CLOSED, _TOUCH = (
-    1 << wire.INPUTS.index(name) for name in ("lick", "frame", "laser_back", "interlock", "touch")
+_LICK, _FRAME, _BACK, _CLOSED, _TOUCH, _SOUND = (
+    1 << wire.INPUTS.index(name) for name in ("lick", "frame", "laser_back", "interlock", "touch", "sound_sync")
 )
-FAULTS = ("laser_dead", "laser_stuck", "read_back_unplugged")
+FAULTS = ("laser_dead", "laser_stuck", "read_back_unplugged", "sync_unplugged")
 LICK_US = 50_000
 FRAME_US = 5_000
 TOUCH_US = 200_000  # the paw stays on the lever for so long after it moved it last
@@ -64,6 +64,7 @@ class World:
         self._frame = 0
         self._edge_us = np.empty(0, np.int64)  # lever edges as planned last
         self._moved_us = START_US - TOUCH_US - 1  # the last of them that has come true
+        self._sounds: dict[int, tuple[int, int, int]] = {}  # to come, by token: time, tone, length of the sync pulse
         self._fault_us = START_US + settings.fault_after_us
         if settings.fault in ("laser_stuck", "read_back_unplugged"):
             self.will(self._fault_us + 1, _BACK, settings.fault == "laser_stuck")
@@ -95,7 +96,7 @@ class World:
         order = np.argsort(t_us, kind="stable")
         t_us, bits, on = t_us[order], bits[order], on[order]
         levels = np.full(len(t_us), self._level)
-        for bit in (_FRAME, _TOUCH, _LICK, _BACK, _CLOSED):
+        for bit in (_FRAME, _TOUCH, _LICK, _BACK, _CLOSED, _SOUND):
             last = np.maximum.accumulate(np.where(bits == bit, np.arange(len(t_us)), -1))
             now = np.where(last >= 0, on[last], bool(self._level & bit)) if len(last) else on
             levels = np.where(now, levels | bit, levels & ~bit)
@@ -133,6 +134,34 @@ class World:
     def will(self, t_us: int, bit: int, on: bool) -> None:
         """An input will change then; takes effect when what lies ahead is planned anew."""
         self._pending.append((t_us, bit, on))
+
+    def will_sound(self, token: int, t_us: int, tone_hz: int, sync_us: int) -> None:
+        """A card will sound then, with a sync pulse of ``sync_us`` (0: none). ``tone_hz`` 0: nothing to answer to."""
+        self._sounds[token] = (t_us, tone_hz, sync_us)
+
+    def unsound(self, token: int) -> bool:
+        """Take it back; False: it has sounded already."""
+        return self._sounds.pop(token, None) is not None
+
+    @property
+    def next_sound_us(self) -> int | None:
+        """When the next of them sounds."""
+        return min((t_us for t_us, _, _ in self._sounds.values()), default=None)
+
+    def sounds(self, t_us: int) -> bool:
+        """It is this late: what sounds by now is heard. Returns whether what lies ahead changed."""
+        again = False
+        for token, (at_us, tone_hz, sync_us) in list(self._sounds.items()):
+            if at_us > t_us:
+                continue
+            del self._sounds[token]
+            if sync_us and not (self._settings.fault == "sync_unplugged" and at_us > self._fault_us):
+                self.will(t_us + 1, _SOUND, True)
+                self.will(t_us + 1 + sync_us, _SOUND, False)
+                again = True
+            if tone_hz:
+                again |= self.animal.hears(t_us, tone_hz)
+        return again
 
     def outputs(self, t_us: int, outputs: int, tone_hz: int) -> bool:
         """Outputs are so from now on. Returns whether what lies ahead changed."""
@@ -178,6 +207,7 @@ class SimLink:
         self._kept: tuple[Any, ...] = ()
         self._wall_ns: int | None = None
         self._anchor_us = START_US
+        self._ns_per_us = 1000 - settings.drift_ppm / 1000
         kind = int(wire.BoardKind.SIMULATOR)
         self._lib.host_start(self._host, START_US & (WRAP - 1), settings.boot, 0, kind, 0)
         self._lib.host_input_now(self._host, _CLOSED)
@@ -193,11 +223,13 @@ class SimLink:
     def read(self, timeout_ns: int) -> bytes:
         """See :class:`rig.link.Link`. Virtual time moves on until there is news, or for the time-out."""
         # In board time, and rounded up: whoever waits until a ping is due should not wake a microsecond before it is.
-        target_us = self.t_us + int(timeout_ns / (1000 - self._settings.drift_ppm / 1000)) + 1
+        target_us = self.t_us + int(timeout_ns / self._ns_per_us) + 1
         while True:
+            self._sound()
             if self._planned_us <= self.t_us:
                 self._plan()
             until_us = min(target_us, self._planned_us, self._arrivals[0][0] if self._arrivals else target_us)
+            until_us = min(until_us, self.world.next_sound_us or until_us)
             reason = self._lib.host_run(self._host, until_us & (WRAP - 1), 1)
             self.t_us += (self._lib.host_now(self._host) - self.t_us) & (WRAP - 1)
             if reason == 1:
@@ -216,10 +248,40 @@ class SimLink:
     def now_ns(self) -> int:
         """The simulated host's clock: it drifts against the board's, and bytes take their time to reach it."""
         t_us = self.t_us + self._settings.link_latency_us
-        return 1_000_000_000 + int((t_us - START_US) * (1000 - self._settings.drift_ppm / 1000))
+        return 1_000_000_000 + int((t_us - START_US) * self._ns_per_us)
 
     def close(self) -> None:
         """Nothing to let go of."""
+
+    # --- for a sound card ---------------------------------------------------------------------------------------------
+
+    def host_ns(self, t_us: float) -> int:
+        """The simulated host's clock at a true time."""
+        return 1_000_000_000 + round((t_us - START_US) * self._ns_per_us)
+
+    def true_us(self, host_ns: float) -> float:
+        """The true time, which is the board's, at a time of the simulated host's clock."""
+        return START_US + (host_ns - 1_000_000_000) / self._ns_per_us
+
+    def wall_ns(self, host_ns: float) -> int:
+        """This computer's own clock when the simulated host's reads so; for a session at pace 1."""
+        assert self._wall_ns is not None, "nothing was read yet"
+        return self._wall_ns + round((self.true_us(host_ns) - self._anchor_us) * 1000)
+
+    def host_of_wall_ns(self, wall_ns: int) -> int:
+        """The other way round."""
+        assert self._wall_ns is not None, "nothing was read yet"
+        return self.host_ns(self._anchor_us + (wall_ns - self._wall_ns) / 1000)
+
+    @property
+    def pace(self) -> float | None:
+        """Virtual seconds a wall second; None: as fast as it goes."""
+        return self._settings.pace
+
+    @property
+    def sound_latency_us(self) -> int:
+        """What a simulated card needs to start a sound."""
+        return self._settings.sound_latency_us
 
     # --- the world ---------------------------------------------------------------------------------------------------
 
@@ -246,6 +308,11 @@ class SimLink:
         if again:
             self._planned_us = self.t_us
         self._note_level()
+
+    def _sound(self) -> None:
+        if self.world.sounds(self.t_us):
+            self._planned_us = self.t_us
+            self._note_level()
 
     def _note_level(self) -> None:
         if self._planned_us <= self.t_us:

@@ -41,6 +41,11 @@ class Watcher:
         self.outdated = False
         self._notes: list[dict[str, Any]] = []
 
+    @property
+    def warning(self) -> str:
+        """One line for whoever looks, as long as something is wrong."""
+        return ""
+
     def event(self, name: str, board_us: int, body: tuple[int, ...], staged: Staged | None) -> None:
         """One event, before the session itself acts on it; ``staged``: the trial that begins or runs."""
 

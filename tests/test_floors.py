@@ -18,7 +18,7 @@ for _floor, _rooms in enumerate(
         " columns entry learning curve_text blocks watcher summary water",
         "link board core machine animals mouse sim protocol journal stream configfile planfile soundcard firmata"
         " archive derived figures",
-        "session verify replay setup record subject light remake intent ready launch campaign timing archiving",
+        "session cues verify replay setup record subject light remake intent ready launch campaign timing archiving",
         "cli doors __main__ __init__",
     )
 ):

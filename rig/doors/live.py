@@ -85,6 +85,9 @@ class Live:
             grid.add_row("host loop", f"{times} (p50 / p99 / worst)", f"times ± {status['uncertainty_us']:.0f} µs")
             for warning in status["warnings"]:
                 grid.add_row("warning", Text(warning, "yellow"))
+        for watcher in session.watchers:
+            if watcher.warning:
+                grid.add_row("WARNING", Text(watcher.warning, "bold red"))
         return Group(Text(self._title, "bold"), ProgressBar(total=1.0, completed=self._share(session), width=72), grid)
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from rig.config import Config, from_plain
 from rig.configfile import load_config
 from rig.doors.live import Live
-from rig.doors.show import light_lines
+from rig.doors.show import light_lines, sound_lines
 from rig.errors import ConfigError
 from rig.intent import TEST, Intent, Order, intend
 from rig.launch import launched
@@ -65,7 +65,11 @@ def _plan_arguments(parser: argparse.ArgumentParser) -> None:
     add("--who", default="", help="who says so (default: this computer's user)")
     add("--no-plan", action="store_true", help="a session outside of the light plan, such as a mapping")
     add("--date", type=date.fromisoformat, metavar="2025-03-31", help="simulator only: as if it were that day")
-    add("--fault", default="", help="simulator only: laser_dead, laser_stuck or read_back_unplugged, @ seconds")
+    add(
+        "--fault",
+        default="",
+        help="simulator only: laser_dead, laser_stuck, read_back_unplugged, sync_unplugged; @SECONDS",
+    )
 
 
 def _positive(text: str) -> float:
@@ -212,7 +216,7 @@ def _say(summary: Summary) -> None:
         f"{summary.events} events, {summary.lost_events} lost; longest gap between trials {summary.gap_us_max} us;"
         f" clock error below {summary.clock_error_us:.0f} us"
     )
-    for line in light_lines(summary.light):
+    for line in (*light_lines(summary.light), *sound_lines(summary.sound)):
         print(line)
     if summary.uncounted_openings:
         print(f"{summary.uncounted_openings} valve openings outside the calibration: not counted as water")

@@ -22,6 +22,15 @@ from rig.record import events_of, manifest_of, read_entries, summary_of
 from rig.subject import moves_of
 from rig.timing import sentence
 
+_IN_WORDS = ("light", "sound")  # parts of the summary that are said in lines of their own
+_WAYS = {  # how an onset is known
+    "sync": "sync pulse",
+    "pin": "the board's tone pin",
+    "dac": "converter time",
+    "simulated": "the simulated card",
+    "none": "nothing: unsounded",
+}
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be said on the command line."""
@@ -116,7 +125,27 @@ def _print(
     if summary is None:
         console.print("interrupted: the session has no summary", style="yellow")
         return
-    console.print("  ".join(f"{name} {value}" for name, value in summary.items()))
+    console.print("  ".join(f"{name} {value}" for name, value in summary.items() if name not in _IN_WORDS))
+    for line in (*light_lines(summary.get("light")), *sound_lines(summary.get("sound"))):
+        console.print(line)
+
+
+def sound_lines(sound: dict[str, Any] | None) -> list[str]:
+    """The sounds of a session in words: how many by which way, how well they kept their time, and every fault."""
+    if not sound:
+        return []
+    events, onsets = sound["events"], sound["onsets"]
+    ways = [f"{onsets[f'{way}_count']} by {said}" for way, said in _WAYS.items() if f"{way}_count" in onsets]
+    line = f"sound ({sound['by']}): onsets " + (", ".join(ways) or "none")
+    for name, said in (("scheduled", "to a time"), ("prompt", "at once")):
+        if f"{name}_residual_count" in onsets:
+            median_us, worst_us = onsets[f"{name}_median_abs_us"], onsets[f"{name}_worst_abs_us"]
+            line += f"; {said}: off by {median_us:.0f} us (median), {worst_us:.0f} us (worst)"
+    wrong = {what: n for what, n in events.items() if what not in ("started", "ended", "cancelled")}
+    for what in ("missed", "stray"):
+        if f"{what}_count" in onsets:
+            wrong[f"{what} sync edges"] = onsets[f"{what}_count"]
+    return [line, *(f"SOUND: {n} {what.replace('_', ' ')}" for what, n in wrong.items())]
 
 
 def params_lines(manifest: dict[str, Any]) -> list[str]:

@@ -108,12 +108,11 @@ class Mixer:
         """``sounds`` are C-ordered float32 of shape (n, channels); a stopped sound fades over
         ``release_samples``.
         """
-        for sound in sounds:
-            if sound.dtype != np.float32 or sound.ndim != 2 or sound.shape[1] != channels:
-                raise ValueError(f"a sound must be float32 of shape (n, {channels}), not {sound.shape}")
         self.block: Samples = np.zeros((block_samples, channels), dtype=np.float32)
         self.events = Ring(EVENTS)
-        self._sounds = list(sounds)
+        self._sounds: list[Samples] = []
+        for sound in sounds:
+            self.add(sound)
         self._scratch = np.zeros_like(self.block)
         fade = 0.5 + 0.5 * np.cos(np.pi * (np.arange(release_samples) + 1) / (release_samples + 1))
         self._fade = np.repeat(fade.astype(np.float32)[:, None], channels, axis=1)
@@ -123,6 +122,17 @@ class Mixer:
         self._clipping_told = False
 
     # The host side.
+
+    @property
+    def sounds(self) -> int:
+        """How many there are to choose from."""
+        return len(self._sounds)
+
+    def add(self, sound: Samples) -> None:
+        """One more sound to choose from. The audio side sees it when it is armed."""
+        if sound.dtype != np.float32 or sound.ndim != 2 or sound.shape[1] != self.block.shape[1]:
+            raise ValueError(f"a sound must be float32 of shape (n, {self.block.shape[1]}), not {sound.shape}")
+        self._sounds.append(sound)
 
     def arm(self, token: int, sound: int, asked_ns: int, at_ns: int = 0) -> bool:
         """Start sound number ``sound`` when the converter reaches ``at_ns`` (0: at the next block).
@@ -153,8 +163,8 @@ class Mixer:
         return True
 
     def stop(self, token: int, at_ns: int = 1) -> None:
-        """Fade the sound out from ``at_ns`` (converter time; 1: the next block). Unknown tokens
-        are ended ones.
+        """Fade the sound out from ``at_ns`` (converter time; 1: the next block; 0: not at all).
+        Unknown tokens are ended ones.
         """
         for voice in self._voices:
             if voice.token == token and voice.state != _FREE:

@@ -8,8 +8,8 @@ Floor 0: events and times in, records out. Three ways, best first:
 - ``dac``   PortAudio's converter time mapped to the host clock (``rig.sound.dacclock``): a bound, not a
   proof.
 
-``none`` says that nothing sounded. Times are host nanoseconds; where the board saw the onset,
-``board_us`` is kept as well, because the board's clock is the truth.
+``simulated``: a simulated card said so. ``none`` says that nothing sounded. Times are host nanoseconds;
+where the board saw the onset, ``board_us`` is kept as well, because the board's clock is the truth.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ class Method(StrEnum):
     PIN = "pin"
     SYNC = "sync"
     DAC = "dac"
+    SIMULATED = "simulated"
     NONE = "none"
 
 
 class Onset(NamedTuple):
-    """One sound's onset. ``error_ns`` bounds ``host_ns``; ``asked_ns`` is 0 for an unscheduled
-    sound.
+    """One sound's onset. ``error_ns`` bounds ``host_ns``; ``asked_ns`` is 0 where no time was asked
+    for. ``prompt``: it was told too late to keep that time, and started as soon as it could.
     """
 
     token: int
@@ -44,6 +45,7 @@ class Onset(NamedTuple):
     error_ns: int
     method: Method
     asked_ns: int
+    prompt: bool = False
 
 
 class SyncMissed(NamedTuple):
@@ -77,19 +79,23 @@ class OnsetTruth:
     residuals.
 
     ``sync_wait_ns`` is how far from the converter time the edge may come; 0 says that no sync pulse
-    is wired.
+    is wired. ``given`` is how the card's own word for an onset is called.
     """
 
     sync_wait_ns: int = 0
+    given: Method = Method.DAC
     _pending: list[Onset] = field(default_factory=list)
     _edges: list[_Edge] = field(default_factory=list)
     _counts: dict[str, int] = field(default_factory=dict)
     _off_ns: list[int] = field(default_factory=list)  # onset − asked, scheduled sounds
+    _prompt_ns: list[int] = field(default_factory=list)  # onset − asked, those that could only follow
     _sync_ns: list[int] = field(default_factory=list)  # edge − converter time
 
-    def started(self, token: int, sound: str, dac_ns: int, error_ns: int, asked_ns: int = 0) -> None:
+    def started(
+        self, token: int, sound: str, dac_ns: int, error_ns: int, asked_ns: int = 0, *, prompt: bool = False
+    ) -> None:
         """A sound was handed to the converter, its first sample to leave at ``dac_ns``."""
-        self._pending.append(Onset(token, sound, dac_ns, None, error_ns, Method.DAC, asked_ns))
+        self._pending.append(Onset(token, sound, dac_ns, None, error_ns, self.given, asked_ns, prompt))
 
     def edge(self, board_us: int, host_ns: int, error_ns: int) -> None:
         """The board saw the sync input rise; ``error_ns`` is the clock fit's bound. May come
@@ -137,11 +143,15 @@ class OnsetTruth:
         return out
 
     def report(self) -> dict[str, int | float]:
-        """The session's residuals in µs: onset − asked of scheduled sounds, sync edge − converter
-        time, counts.
+        """The session's residuals in µs: onset − asked of scheduled sounds and of prompt ones, sync
+        edge − converter time; counts.
         """
         out: dict[str, int | float] = {f"{name}_count": n for name, n in sorted(self._counts.items())}
-        for name, residuals_ns in (("scheduled", self._off_ns), ("sync_minus_dac", self._sync_ns)):
+        for name, residuals_ns in (
+            ("scheduled", self._off_ns),
+            ("prompt", self._prompt_ns),
+            (f"sync_minus_{self.given}", self._sync_ns),
+        ):
             if residuals_ns:
                 us = np.array(residuals_ns, dtype=np.float64) / 1000
                 out[f"{name}_residual_count"] = len(us)
@@ -154,7 +164,7 @@ class OnsetTruth:
     def _settled(self, onset: Onset) -> Onset:
         self._count(onset.method.value)
         if onset.asked_ns:
-            self._off_ns.append(onset.host_ns - onset.asked_ns)
+            (self._prompt_ns if onset.prompt else self._off_ns).append(onset.host_ns - onset.asked_ns)
         return onset
 
     def _count(self, name: str) -> None:

@@ -33,12 +33,9 @@ class SoundEngine:
 
     def __init__(self, sounds: Mapping[str, Sound], settings: SoundSettings) -> None:
         """Lay the sounds out for the device; ConfigError for one made at another sample rate."""
-        for name, sound in sounds.items():
-            if sound.rate_hz != settings.rate_hz:
-                raise ConfigError(
-                    f'sound "{name}" was made at {sound.rate_hz} Hz; sound.sample_rate_hz is {settings.rate_hz}'
-                )
         self.settings = settings
+        for name, sound in sounds.items():
+            self._refuse_rate(name, sound)
         self.body = settings.without_device
         self.warning = ""  # one line to be shown as long as it is not empty
         self._sounds = dict(sounds)
@@ -90,6 +87,15 @@ class SoundEngine:
                 stream.close()
         self._stream = self._back = None
 
+    def add(self, name: str, sound: Sound) -> None:
+        """One more sound, made beforehand; ConfigError for one made at another sample rate."""
+        self._refuse_rate(name, sound)
+        self._sounds[name] = sound
+        self._numbers[name] = len(self._laid)
+        self._laid.append(with_sync(sound, self.settings.channels, self.settings.sync_ms))
+        if self._stream is not None:
+            self._stream.mixer.add(self._laid[-1])
+
     @property
     def realtime(self) -> bool:
         """Whether the stream's threads run at real-time priority."""
@@ -134,10 +140,15 @@ class SoundEngine:
     def stop(self, token: int, at_host_ns: int = 1) -> None:
         """Fade the sound out from ``at_host_ns`` (1: from the next block); an ENDED event follows.
 
-        Not started and to be stopped now: cancelled.
+        Not started and to be stopped now: cancelled. 0 takes an earlier order to stop back.
         """
-        if self._stream is not None and (at_host_ns > 1 or not self.cancel(token)):
+        if self._stream is not None and (at_host_ns != 1 or not self.cancel(token)):
             self._stream.mixer.stop(token, at_host_ns)
+
+    def _refuse_rate(self, name: str, sound: Sound) -> None:
+        rate_hz = self.settings.rate_hz
+        if sound.rate_hz != rate_hz:
+            raise ConfigError(f'sound "{name}" was made at {sound.rate_hz} Hz; sound.sample_rate_hz is {rate_hz}')
 
     def tone_hz(self, sound: str) -> float | None:
         """What the board's tone pin should play in its stead; None when it is no tone."""
@@ -218,6 +229,8 @@ class SoundEngine:
     def _take_back(self) -> None:
         if self._back is not None:
             self._stream, self._back = self._back, None
+            for laid in self._laid[self._stream.mixer.sounds :]:  # asked for while it was being opened
+                self._stream.mixer.add(laid)
             self.body, self.warning = Body.DEVICE, ""
             self._tell(Kind.DEVICE_BACK, time.monotonic_ns(), note=f'sound device "{self.settings.device}" is back')
 
