@@ -16,8 +16,8 @@ from rig.record import events_of, read_entries
 
 OCTAVES = [{"hz": hz, "full_scale_db": db} for hz, db in ((3000, 96), (6000, 100), (12_000, 98))]
 CALIBRATION = {"calibrated": "2025-03-31", "device": "USB Audio", "attenuation_db": 0, "octaves": OCTAVES}
-CARD = {"sound__device": "USB Audio", "sound__calibration": CALIBRATION}
-SYNCED = {"inputs": {"lick": {}, "frame": {}, "laser_back": {}, "sound_sync": {}}}
+CARD: dict[str, Any] = {"sound__device": "USB Audio", "sound__calibration": CALIBRATION}
+SYNCED: dict[str, Any] = {"inputs": {"lick": {}, "frame": {}, "laser_back": {}, "sound_sync": {}}}
 WAITING = '''"""A state waits for the tone's sync pulse, which may come a little early."""
 
 from rig import END, SOUND_SYNC, Params, State, Tone, Trial, khz, ms, s, db
