@@ -146,7 +146,7 @@ def test_a_level_that_cannot_be_given_is_refused_before_anything_is_written(
 def test_an_absent_card_is_told_and_the_tone_pin_stands_in(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """At pace 1 a real card is looked for; there is none of that name."""
     (tmp_path / "waiting.py").write_text(WAITING, encoding="utf-8")
-    config = rig_folder(tmp_path, **{**CARD, "sound__device": "No Such Card"})
+    config = rig_folder(tmp_path, **{**CARD, **SYNCED, "sound__device": "No Such Card"})
     words = ["run", "--config", str(config), "--protocol", str(tmp_path / "waiting.py"), "--trials", "1", "--json"]
     assert main(words) == 0
     assert "NO SOUND from this computer (tone)" in capsys.readouterr().err
