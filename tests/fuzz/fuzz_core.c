@@ -2,7 +2,8 @@
  *
  *     fuzz_core vectors FILE…        runs golden vectors and prints each event's payload in hexadecimal
  *     fuzz_core random SEED COUNT    so many random lives: noise, spoilt frames, valid ones, edges, inputs, jumps of time
- *     with -DFUZZER                  libFuzzer's entry point: the same lives, drawn by the fuzzer
+ *     fuzz_core replay FILE…         what libFuzzer kept (tests/fuzz/corpus), without libFuzzer
+ *     with -DFUZZER                  libFuzzer's entry point: the same lives, drawn by the fuzzer; or bare frames
  *
  * Built with -fsanitize=address,undefined. A broken promise prints a line and aborts. The promises are watched from
  * outside, by what core.h shows after every step: see `watch`. */
@@ -304,11 +305,60 @@ static void live(chance_t *chance, int trusting)
     drain(f);
 }
 
+/* The frame decoder by itself: a payload that it takes is framed again as the very bytes that it was read from. */
+static void read_frames(const uint8_t *data, size_t size)
+{
+    static frame_reader_t reader;
+    uint8_t frame[FRAME_MAX];
+    size_t begin = 0;
+    memset(&reader, 0, sizeof reader);
+    for (size_t i = 0; i < size; i++) {
+        uint8_t n = frame_read(&reader, data[i]);
+        promise(reader.used < FRAME_MAX, "the frame reader has lost count");
+        if (n) {
+            promise(n <= RIG_PAYLOAD, "a payload is too long");
+            uint8_t length = frame_write(frame, reader.bytes, n);
+            promise(length == i + 1 - begin && memcmp(frame, data + begin, length) == 0, "a frame reads as another's payload");
+        }
+        if (data[i] == 0)
+            begin = i + 1;
+    }
+}
+
+/* Whatever the bytes are, they are rows of a table: a table that is taken runs for a while. */
+static void load_table(chance_t *chance)
+{
+    static life_t life;
+    life_t *f = &life;
+    memset(f, 0, sizeof *f);
+    f->chance = chance;
+    core_init(&f->core, 0, 1, 0);
+    link_init(&f->link, (link_board_t){1, 1, 0});
+    set_up(f);
+    while (chance->left) {
+        uint8_t fields[LEN_TABLE_STATE + LEN_TABLE_GENERATOR], message = (uint8_t)(MSG_TABLE_BEGIN + below(chance, 5));
+        for (uint8_t i = 0; i < size_of(message); i++)
+            fields[i] = draw_byte(chance);
+        send(f, message, fields, size_of(message), 0);
+    }
+    for (int i = 0; i < 200 && f->core.running; i++) {
+        f->now_us = core_next(&f->core, f->now_us);
+        core_step(&f->core, f->now_us);
+        watch(f);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     chance_t chance = {.bytes = data, .left = size};
-    live(&chance, draw_byte(&chance) & 3);
+    uint8_t what = draw_byte(&chance) & 7;
+    if (what == 4)
+        read_frames(chance.bytes, chance.left);
+    else if (what == 5)
+        load_table(&chance);
+    else
+        live(&chance, what & 3);
     return 0;
 }
 
@@ -409,8 +459,27 @@ static void run_vector(const char *name)
     free(v);
 }
 
+static void replay(const char *name)
+{
+    static uint8_t bytes[1 << 16];
+    FILE *file = fopen(name, "rb");
+    promise(file != NULL, "the file cannot be opened");
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    uint8_t *exact = malloc(size + 1); /* of its own size, so that the sanitizer sees a step beyond it */
+    memcpy(exact, bytes, size);
+    LLVMFuzzerTestOneInput(exact, size);
+    free(exact);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 2 && strcmp(argv[1], "replay") == 0) {
+        for (int i = 2; i < argc; i++)
+            replay(argv[i]);
+        printf("%d files\n", argc - 2);
+        return 0;
+    }
     if (argc > 2 && strcmp(argv[1], "vectors") == 0) {
         for (int i = 2; i < argc; i++)
             run_vector(argv[i]);
@@ -425,7 +494,7 @@ int main(int argc, char **argv)
         printf("%lu lives from seed %lu\n", count, seed);
         return 0;
     }
-    fprintf(stderr, "usage: fuzz_core vectors FILE… | random SEED COUNT\n");
+    fprintf(stderr, "usage: fuzz_core vectors FILE… | replay FILE… | random SEED COUNT\n");
     return 2;
 }
 #endif
