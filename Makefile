@@ -47,6 +47,18 @@ tests: .venv/dev .venv/debian
 sound: .venv/dev .venv/debian
 	$(BIN)/pytest tests/test_soundcard.py tests/test_sound_cli.py
 
+# Every choice from every state, deeper than the check goes: DEPTH=7 wants 20 GB.
+explore: .venv/dev
+	$(BIN)/python tests/explore/explorer.py --depth $(or $(DEPTH),6)
+
+# libFuzzer on the frame decoder, the table loader and whole lives, from the corpus that is kept; SECONDS of it.
+fuzz: .venv/fuzz_core
+	mkdir -p .venv/fuzz
+	.venv/fuzz_core -max_total_time=$(or $(SECONDS),1800) -max_len=1200 -timeout=20 .venv/fuzz tests/fuzz/corpus
+
+.venv/fuzz_core: tests/fuzz/fuzz_core.c $(wildcard firmware/core/*.[ch] firmware/boards/host/*.[ch]) | .venv/bin/python
+	clang -std=c11 -g -O1 -DFUZZER -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@
+
 bench: .venv/dev .venv/debian
 	for file in bench/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
 
@@ -54,5 +66,5 @@ generated: .venv/rig
 	$(BIN)/python -m rig.wiregen
 	$(BIN)/rig draw cued_lever --format svg > docs/cued_lever.svg
 
-.PHONY: check test run format lint types tests sound bench generated
+.PHONY: check test run format lint types tests sound explore fuzz bench generated
 .DEFAULT_GOAL := check

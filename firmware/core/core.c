@@ -159,10 +159,8 @@ static void look_at_inputs(core_t *c)
     uint8_t *at = event(c, MSG_INPUT, 4);
     if (at)
         wire_put_u16(wire_put_u16(at, levels), changed);
-    if (c->armed && safety_interlock_open(c)) {
-        safety_fault(c, FAULT_INTERLOCK, c->interlock);
+    if (safety_interlock_fault(c))
         return;
-    }
     for (uint8_t code = ON_INPUT; changed; code = (uint8_t)(code + 4), changed >>= 1, levels >>= 1) {
         if (!(changed & 1))
             continue;
@@ -184,7 +182,7 @@ static uint8_t inputs_command(core_t *c, const uint8_t *f)
 {
     uint8_t enabled = (uint8_t)wire_get_u16(f), invert = (uint8_t)wire_get_u16(f + 2);
     uint8_t changed = (uint8_t)((enabled ^ c->enabled) | (invert ^ c->invert));
-    if (c->locked && c->interlock < RIG_INPUTS && (changed >> c->interlock & 1))
+    if (safety_holds_wiring(c, changed))
         return STATUS_LOCKED;
     c->enabled = enabled;
     c->invert = invert;
@@ -284,14 +282,6 @@ void core_step(core_t *c, uint32_t now_us)
 
 /* --- commands ----------------------------------------------------------------------------------------------------- */
 
-void core_host_heard(core_t *c, uint32_t now_us)
-{
-    if (c->armed && !later(c->due_us[TIMER_DEADMAN], now_us))
-        core_step(c, now_us); /* it was due before this word came: too late is too late */
-    if (c->armed)
-        timer_set(c, TIMER_DEADMAN, now_us + c->deadman_us);
-}
-
 static uint8_t lever_command(core_t *c, const uint8_t *f)
 {
     uint32_t period_us = wire_get_u32(f + 1);
@@ -326,8 +316,7 @@ static uint8_t simple_command(core_t *c, uint8_t message, const uint8_t *f)
     case MSG_RESTART:
         if (c->running)
             trial_end(c, END_REASON_STOPPED);
-        c->armed = 0;
-        timer_clear(c, TIMER_DEADMAN);
+        safety_disarm(c);
         c->restart = 1;
         return STATUS_OK;
     case MSG_STOP:

@@ -196,7 +196,9 @@ void safety_apply(core_t *c, uint16_t wanted); /* the last act of every step */
 bool safety_allows(core_t *c, uint8_t outputs); /* may these come on? */
 void safety_limit_timer(core_t *c, uint8_t output);
 void safety_fault(core_t *c, uint8_t fault, uint16_t detail);
-bool safety_interlock_open(const core_t *c);
+void safety_disarm(core_t *c);
+bool safety_interlock_fault(core_t *c);
+bool safety_holds_wiring(const core_t *c, uint8_t changed_inputs);
 uint8_t safety_command(core_t *c, uint8_t message, const uint8_t *fields, uint8_t size);
 
 #endif

@@ -1,7 +1,8 @@
 /* Safety, the last act of every step: ceilings, duty, dead-man, interlock. See core.h.
  *
  * A fault ends the trial, makes every output safe in the same step and takes the arming away. Only the host's `arm`
- * brings it back. Nothing else in the core writes active_outputs. */
+ * brings it back. Nothing else in the core writes active_outputs, arming, lock, faults or limits, nor sets the timers
+ * that guard them (tests/test_explore.py); tests/explore tries every way around this. */
 #include "core.h"
 #include <string.h>
 
@@ -10,9 +11,21 @@ static uint32_t hard_cap_us(uint8_t output)
     return output == OUT_VALVE ? RIG_CAP_VALVE_US : output == OUT_LASER ? RIG_CAP_LASER_US : WIRE_MAX_TIMER_US;
 }
 
-bool safety_interlock_open(const core_t *c)
+static bool interlock_open(const core_t *c)
 {
     return c->interlock < RIG_INPUTS && !(c->levels >> c->interlock & 1);
+}
+
+/* The host's lock covers the wiring of the interlock's input. */
+bool safety_holds_wiring(const core_t *c, uint8_t changed_inputs)
+{
+    return c->locked && c->interlock < RIG_INPUTS && (changed_inputs >> c->interlock & 1);
+}
+
+void safety_disarm(core_t *c)
+{
+    c->armed = 0;
+    timer_clear(c, TIMER_DEADMAN);
 }
 
 RIG_SELDOM void safety_fault(core_t *c, uint8_t fault, uint16_t detail)
@@ -21,11 +34,27 @@ RIG_SELDOM void safety_fault(core_t *c, uint8_t fault, uint16_t detail)
     wire_put_u16(body + 1, detail);
     emit(c, MSG_FAULT, body, sizeof body);
     c->faults |= (uint16_t)(1u << fault);
-    c->armed = 0;
     c->staged = c->filling = 0;
-    timer_clear(c, TIMER_DEADMAN);
+    safety_disarm(c);
     if (c->running)
         trial_end(c, END_REASON_FAULT);
+}
+
+/* The inputs have changed: true where that opened the interlock. */
+bool safety_interlock_fault(core_t *c)
+{
+    if (!c->armed || !interlock_open(c))
+        return false;
+    safety_fault(c, FAULT_INTERLOCK, c->interlock);
+    return true;
+}
+
+void core_host_heard(core_t *c, uint32_t now_us)
+{
+    if (c->armed && !later(c->due_us[TIMER_DEADMAN], now_us))
+        core_step(c, now_us); /* it was due before this word came: too late is too late */
+    if (c->armed)
+        timer_set(c, TIMER_DEADMAN, now_us + c->deadman_us);
 }
 
 /* --- ceilings and duty -------------------------------------------------------------------------------------------- */
@@ -207,7 +236,7 @@ static uint8_t arm_command(core_t *c)
 {
     if (!c->locked)
         return STATUS_NOT_LOCKED;
-    if (safety_interlock_open(c))
+    if (interlock_open(c))
         return STATUS_FAULTED;
     c->faults = 0;
     c->armed = 1;
