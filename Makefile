@@ -65,6 +65,7 @@ bench: .venv/dev .venv/debian
 generated: .venv/rig
 	$(BIN)/python -m rig.wiregen
 	$(BIN)/rig draw cued_lever --format svg > docs/cued_lever.svg
+	$(BIN)/python -m rig.manual > docs/protocols.md
 
 .PHONY: check test run format lint types tests sound explore fuzz bench generated
 .DEFAULT_GOAL := check

@@ -43,7 +43,9 @@ class Study:
     Args:
         config: of the rig; its body must be the simulator.
         light_days: days with light, 1 is the first.
-        light_effect: the share of an expert's skill that light takes away.
+        light_effect: the share of an expert's skill that light takes away; none of it through a blocked window, or from
+            an animal of a group called "control".
+        given: a light plan of the study's own; its animals and days are then the study's.
     """
 
     config: Config
@@ -57,13 +59,18 @@ class Study:
     start: date = START
     light_effect: float = 0.75
     light: Light = Light()
+    given: Plan | None = None
 
     def subject(self, number: int) -> str:
         """The name of a mouse, 1 being the first: M01."""
+        if self.given:
+            return list(self.given.animals)[number - 1]
         return f"M{number:0{max(2, len(str(self.mice)))}d}"
 
     def plan(self) -> Plan | None:
-        """The light plan: every mouse has light on the light days, on the share of trials that is usual."""
+        """The light plan: as given, or light for every mouse on the light days, on the usual share of trials."""
+        if self.given:
+            return self.given
         if not self.light_days:
             return None
         subjects = tuple(self.subject(number) for number in range(1, self.mice + 1))
@@ -99,11 +106,15 @@ class Study:
             "start": self.start.isoformat(),
             "light_effect": self.light_effect,
             "light": asdict(self.light),
+            **({"plan": self.given.digest} if self.given else {}),
             "config": self.config.digest(),
         }
 
     def check(self) -> None:
         """Raises ConfigError for a study that cannot be."""
+        if self.given and (len(self.given.animals), self.given.days) != (self.mice, self.days):
+            has = f"{len(self.given.animals)} animals and {self.given.days} days"
+            raise ConfigError(f"the plan has {has}: leave out --mice and --days")
         if self.config.body != "simulator":
             raise ConfigError(f"config.yaml: body is {self.config.body}: a study is rehearsed on body: simulator")
         for name, value in (("mice", self.mice), ("days", self.days)):
@@ -130,12 +141,24 @@ class Job:
     @property
     def date(self) -> date:
         """When."""
+        if self.study.given and self.study.given.calendar:
+            return self.study.given.dates(self.subject)[self.day - 1]
         return self.study.start + timedelta(days=self.day - 1)
 
     @property
     def folder(self) -> Path:
         """Where, below the study's folder."""
         return Path(self.subject) / f"{self.date.isoformat()}_1"
+
+    def light_effect(self) -> float:
+        """What light does to this animal today: nothing where it cannot reach the opsin, or there is none."""
+        given = self.study.given
+        if given:
+            animal = given.animals[self.subject]
+            light = animal.light.get(self.day)
+            if animal.group == "control" or (light and light.window == "blocked"):
+                return 0.0
+        return self.study.light_effect
 
     def order(self, place: Path) -> Order:
         """What is asked of the session, recorded below ``place``. The record itself does not say where that is."""
@@ -150,7 +173,7 @@ class Job:
             changes=dict(study.changes),
             rules=study.rules,
             seed=derived_seed(study.seed, "session", self.number, self.day) % (1 << 31),
-            animal=f"mouse:study={study.seed},number={self.number},day={self.day},light={study.light_effect:g}",
+            animal=f"mouse:study={study.seed},number={self.number},day={self.day},light={self.light_effect():g}",
             began=datetime.combine(self.date, HOUR),
             no_plan=plan is None,
             plan=plan,

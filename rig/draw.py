@@ -22,7 +22,7 @@ def mermaid(trial: Trial) -> str:
     lines = ["stateDiagram-v2", f"    [*] --> {_word(trial.states[0].name)}"]
     for state in trial.states:
         if does := _does(state):
-            lines.append(f"    {_word(state.name)}: {state.name}<br/>{'; '.join(does)}".replace("→", " to "))
+            lines.append(f"    {_word(state.name)}: {state.name}<br/>{'<br/>'.join(does)}".replace("→", " to "))
         for why, target in state.targets():
             to = "[*]" if target == END else _word(target)
             lines.append(f"    {_word(state.name)} --> {to}: {why}".replace("→", " to "))

@@ -1,10 +1,11 @@
-"""Who gets light when, decided before the study: make the light plan, or show it as a calendar.
+"""Who gets light when, decided before the study: make the light plan, show it, hold the records against it.
 
 Nothing printed here tells a group of a blind plan unless --unblind asks for it.
 
 examples:
   rig plan make --help
   rig plan show plan.yaml
+  rig plan check plan.yaml --data data
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from typing import Any
 from rich.console import Console
 
 from rig.errors import ConfigError
+from rig.obeyed import obeyed
 from rig.plan import Calendar, Light, Plan, plan_data
 from rig.plan.calendar import calendar
 from rig.plan.draw import SEED_BITS
@@ -39,6 +42,10 @@ SHOW_EXAMPLE = """examples:
   rig plan show --unblind            with the groups, from plan.key.yaml
 """
 
+CHECK_EXAMPLE = """example:
+  rig plan check plan.yaml --data data      exit code 1 where a trial's light was not the plan's
+"""
+
 
 def register(subparsers: Any, today: Callable[[], date] = date.today) -> None:
     """Adds ``plan`` to a command line; the parsed ``args.run(args)`` returns the exit code."""
@@ -46,7 +53,7 @@ def register(subparsers: Any, today: Callable[[], date] = date.today) -> None:
 
 
 def arguments(parser: argparse.ArgumentParser, today: Callable[[], date] = date.today) -> None:
-    """Gives ``make`` and ``show`` to the parser of ``rig plan``."""
+    """Gives ``make``, ``show`` and ``check`` to the parser of ``rig plan``."""
     commands = parser.add_subparsers(dest="plan_command", required=True)
     _register_make(commands)
     show = _command(commands, "show", "draw the plan as a calendar", SHOW_EXAMPLE)
@@ -54,6 +61,9 @@ def arguments(parser: argparse.ArgumentParser, today: Callable[[], date] = date.
     show.add_argument("--unblind", action="store_true", help="open the groups with the key")
     show.add_argument("--key", type=Path, help="the key file (default: beside the plan)")
     show.set_defaults(run=lambda args: _show(args, today()))
+    check = _command(commands, "check", "was it obeyed? every trial, by the laser's read-back", CHECK_EXAMPLE)
+    check.add_argument("--data", type=Path, default=Path("data"), help="folder of the records (default: data)")
+    check.set_defaults(run=_check)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -191,6 +201,15 @@ def _date(option: str, text: str) -> date:
     if found is None:
         raise ConfigError(f"{option} {text}: give a date such as 2025-03-31")
     return found
+
+
+def _check(args: argparse.Namespace) -> int:
+    found = obeyed(read_plan(args.file), args.data)
+    if args.json:
+        print(json.dumps({**asdict(found), "good": found.good}))
+    else:
+        print("\n".join(found.lines()))
+    return 0 if found.good else 1
 
 
 def _show(args: argparse.Namespace, today: date) -> int:

@@ -2,6 +2,7 @@
 
 examples:
   rig simulate --mice 8 --days 16 --light-days 15,16 --seed 1
+  rig simulate --plan plan.yaml --trials 40 && rig plan check plan.yaml --data data/simulated-1
   rig simulate --mice 40 --days 14 --trials 60 --out data/cohort
   rig simulate --mice 8 --days 16 --dask tcp://cluster:8786     past this computer; the records are the same
 """
@@ -23,14 +24,16 @@ from rig.campaign import Job, Study, run_study
 from rig.configfile import load_config
 from rig.entry import Entry
 from rig.errors import ConfigError
+from rig.planfile import read_plan
 from rig.session import Rules
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be said on the command line."""
     add = parser.add_argument
-    add("--mice", type=int, default=8, help="how many animals (default: 8)")
-    add("--days", type=int, default=16, help="sessions of each, one a day (default: 16)")
+    add("--mice", type=int, help="how many animals (default: 8, or the plan's)")
+    add("--days", type=int, help="sessions of each, one a day (default: 16, or the plan's)")
+    add("--plan", type=Path, help="a light plan: its animals, its days, its light")
     add("--light-days", type=_days, default=(), metavar="15,16", help="days with light (default: none)")
     add("--seed", type=int, default=1, help="of all chance: the same seed, the same study (default: 1)")
     add(
@@ -85,15 +88,19 @@ def _study(args: argparse.Namespace) -> Study:
     if args.trials is not None and args.trials < 1:
         raise ConfigError(f"--trials {args.trials}: expected a whole number above 0")
     rules = Rules(args.trials, args.minutes) if args.trials or args.minutes else Rules(minutes=30)
+    plan = read_plan(args.plan) if args.plan else None
+    if plan and args.light_days:
+        raise ConfigError("--light-days: the plan says it: leave out one of them")
     study = Study(
         config,
-        args.mice,
-        args.days,
+        args.mice or (len(plan.animals) if plan else 8),
+        args.days or (plan.days if plan else 16),
         args.seed,
         args.light_days,
         args.protocol,
         dict(_change(text) for text in args.set),
         rules,
+        given=plan,
     )
     study.check()
     return study
