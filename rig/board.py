@@ -121,10 +121,18 @@ class Board:
         deadline_ns = self.link.now_ns() + timeout_ns
         if not self.link.reopen(timeout_ns):
             raise LinkError("the board is not back yet: check the cable")
+        self.status(max(LEAST_WAIT_NS, deadline_ns - self.link.now_ns()))
+
+    def status(self, timeout_ns: int = SILENT_NS) -> Hello:
+        """Ask how the board stands, in mid-session. Raises as :meth:`come_back` does."""
         try:
-            hello = self._ask(max(0, deadline_ns - self.link.now_ns()))
+            hello = self._ask(timeout_ns)
         except BoardError as error:
             raise LinkError(str(error)) from None
+        self._go_on(hello)
+        return hello
+
+    def _go_on(self, hello: Hello) -> None:
         self._check_life(hello, self._inbox, self._outbox)
         self._outbox.taken(hello.next_command, self.link.now_ns())
 
@@ -170,7 +178,7 @@ class Board:
         if payloads := self._outbox.due(now_ns):
             self.link.write(b"".join(wire.frame(payload) for payload in payloads))
         elif self._outbox.stuck_ns(now_ns) > GIVE_UP_NS:
-            raise BoardError("the board takes no commands: check the cable, then `rig run --resume`")
+            raise LinkError("the board takes no commands: check the cable")
 
     # --- events ------------------------------------------------------------------------------------------------------
 
@@ -183,7 +191,7 @@ class Board:
     def poll(self, timeout_ns: int) -> list[bytes]:
         """Send, read, answer, and hand up the payloads of new events in order.
 
-        Raises LinkError when the link is gone or the board silent, RestartedError when the board began a new life.
+        Raises LinkError when the link is gone, or the board silent or deaf; RestartedError when it began a new life.
         """
         now_ns = self.link.now_ns()
         self._heartbeat(now_ns)

@@ -134,6 +134,8 @@ class EventReader:
         if name == "trial_begin":
             self.trial = int(fields["trial"])  # type: ignore[arg-type]
             self._names = self.trials.get(self.trial, _NOBODY)
+        elif name == "lost":  # from here on states may be another trial's
+            self._names = _NOBODY
         return Event(number, board_us, host_ns, name, {**self._named(name, dict(fields)), **self._timing})
 
     def _named(self, name: str, fields: dict[str, Any]) -> dict[str, Any]:

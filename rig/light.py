@@ -65,7 +65,7 @@ class LightGuard(Watcher):
     """
 
     name = "light"
-    hears = ("trial_begin", "trial_end", "generator", "output", "input")
+    hears = ("trial_begin", "trial_end", "generator", "output", "input", "lost")
 
     def __init__(
         self,
@@ -96,8 +96,10 @@ class LightGuard(Watcher):
             watch.generator(board_us, body[0], body[1])
         elif name == "output":
             watch.output(board_us, body[0])
-        else:
+        elif name == "input":
             watch.input(board_us, body[0])
+        else:
+            watch.lost(board_us)
         self.passed(board_us)
 
     def passed(self, board_us: int, host_ns: int = 0) -> None:

@@ -21,6 +21,7 @@ TOLERANCE_US = 1000
 RAMP_STEPS = 32
 _LIGHT = (wire.Generator.PULSE, wire.Generator.TRAIN)
 STUCK, MISSING, LENGTH = "read-back without a command", "command without read-back", "read-back of another length"
+LOST = "events were lost"
 
 
 @dataclass
@@ -71,6 +72,8 @@ class LightWatch:
             deque()
         )  # edges that nothing asked for yet, and what they mean if nothing does
         self._laser = self._back = False
+        self._laser_known = self._back_known = True
+        self._over = True
         self._on_us = self._back_on_us = 0
         self._off_us = -(1 << 62)
         self._onset_us: int | None = None  # of the read-back's pulse, after its command
@@ -84,13 +87,15 @@ class LightWatch:
         """A trial begins, with these generators."""
         self._pass(board_us)
         self._count(board_us)
-        self.now = TrialLight(trial, planned)
+        self.now, self._over = TrialLight(trial, planned), False
         self._generators, self._running = generators, {}
 
     def trial_end(self, board_us: int) -> None:
         """The trial is over; it is judged a little later, when the last read-back must have come."""
         self._pass(board_us)
-        self._judged.append((board_us + 2 * self._tolerance_us, self.now))
+        if not self._over:
+            self._over = True
+            self._judged.append((board_us + 2 * self._tolerance_us, self.now))
 
     def generator(self, board_us: int, index: int, mark: int) -> None:
         """A generator started, ended, was stopped or ramps."""
@@ -108,6 +113,8 @@ class LightWatch:
         """The outputs are so."""
         self._pass(board_us)
         on = bool(active & LASER)
+        if not self._laser_known:
+            self._laser_known, self._laser, self._on_us, self._off_us = True, on, board_us, board_us
         if on == self._laser:
             return
         self._count(board_us)
@@ -130,6 +137,9 @@ class LightWatch:
         """The inputs are so."""
         self._pass(board_us)
         on = bool(levels & BACK)
+        if not self._back_known and not (self._commanded and self._commanded[0].on == on):
+            self._back, self._back_on_us = on, board_us
+        self._back_known = True
         if on == self._back:
             return
         self._back = on
@@ -141,12 +151,25 @@ class LightWatch:
             self._seen.seen_us += board_us - self._back_on_us
         if self._commanded and self._commanded[0].on == on:
             self._answer(self._commanded.popleft(), board_us)
-        elif on or self._laser:
+        elif self._laser_known and (on or self._laser):
             self._lone.append((_Edge(board_us, on), MISSING if self._laser else STUCK))
 
     def passed(self, board_us: int) -> None:
         """So late is it: what is still missing by now is missing."""
         self._pass(board_us)
+
+    def lost(self, board_us: int) -> None:
+        """Events are missing: what was under way is not proven, and how things stand is to be learnt anew."""
+        for light in (self.now, self._lit):
+            if LOST not in light.faults:
+                light.faults.append(LOST)
+        self._commanded.clear()
+        self._lone.clear()
+        self.trial_end(board_us)
+        self.now = self._lit = self._seen = TrialLight(0)
+        self._running.clear()
+        self._laser = self._back = self._laser_known = self._back_known = False
+        self._onset_us = None
 
     # --- what is known -----------------------------------------------------------------------------------------------
 

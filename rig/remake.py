@@ -35,7 +35,7 @@ from rig.training import training_of
 Given = dict[int, list[tuple[str, dict[str, Any]]]]  # by trial: the commands that carried its table
 _BODIES = (Sounded.NO_DEVICE, Sounded.DEVICE_LOST, Sounded.DEVICE_BACK)
 _LIGHT = {wire.BY_NAME[name].number: name for name in LightGuard.hears}
-_TRIAL_BEGIN, _STATE = wire.BY_NAME["trial_begin"].number, wire.BY_NAME["state"].number
+_TRIAL_BEGIN, _STATE, _LOST = (wire.BY_NAME[name].number for name in ("trial_begin", "state", "lost"))
 
 
 def remake(entries: Sequence[Record], manifest: Mapping[str, Any]) -> list[str]:
@@ -148,6 +148,8 @@ def _outcomes(
         if entry.payload[0] == _TRIAL_BEGIN:
             trial = wire.BY_NAME["trial_begin"].body.unpack_from(entry.payload, 9)[0]
             found[trial] = None
+        elif entry.payload[0] == _LOST:  # from here on states may be another trial's
+            trial = 0
         elif entry.payload[0] == _STATE and trial in named:
             found[trial] = named[trial]["outcomes"][entry.payload[9]] or found[trial]
     return list(found), found

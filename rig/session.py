@@ -15,9 +15,10 @@ import msgspec
 from rig import events, wire
 from rig.board import Board
 from rig.course import Course, trial_chance
-from rig.errors import BoardError
+from rig.errors import BoardError, LinkError, RecordError
 from rig.events import Kind
 from rig.protocol import Protocol as Experiment
+from rig.recovery import Recovery
 from rig.summary import Rules, Summary
 from rig.table import Bench, Limits, compile_trial
 from rig.task import Past, Result, Values
@@ -30,7 +31,7 @@ POLL_NS = 100_000_000
 ACK_EVENTS = 32  # acknowledge at once after so many, else with the next ping
 FINISH_NS = 3_000_000_000
 CLOCK_NOTE_NS = 1_000_000_000
-_EVENT = int(Kind.EVENT)
+_EVENT, _ARM = int(Kind.EVENT), wire.BY_NAME["arm"].number
 
 
 class Recorder(Protocol):
@@ -97,14 +98,17 @@ class Session:
         self._seed = seed
         self._number = 0  # of the trial made last
         self._staged: Staged | None = None
-        self._left_behind: Staged | None = None  # made, sent and then replaced; it may have begun before
+        self._sent: dict[int, Staged] = {}  # trials the board was given; one that was replaced may have begun before
         self._running: Staged | None = None
         self._asked_to_stop = ""
         self._interrupted = ""
         self._began_us: int | None = None
         self._acknowledged = 0
         self._clock_due_ns = 0
-        self._made = 0
+        self._begun = 0
+        self._refused = ""
+        self._unkept: RecordError | None = None
+        self.recovery = Recovery(self)
         self._handlers: dict[str, Callable[[int, tuple[int, ...]], None]] = {
             "trial_begin": self._on_trial_begin,
             "state": self._on_state,
@@ -125,7 +129,7 @@ class Session:
         try:
             self._passed(0, self.board.link.now_ns())  # what a watcher has to say of all that follows comes first
             for name, values in self._setup:
-                self._command(name, values)
+                self.order(name, values)
             self._stage()
             while not self.finished:
                 self._pump()
@@ -136,6 +140,11 @@ class Session:
             self._close()
         return self.summary
 
+    def end(self, reason: str) -> None:
+        """It is over; what is still on the way is collected."""
+        self._asked_to_stop = self._asked_to_stop or reason
+        self.finished = True
+
     def stop(self, reason: str, *, at_once: bool = True) -> None:
         """End the session: this trial now, or after it."""
         if self._asked_to_stop:
@@ -144,7 +153,7 @@ class Session:
         if self._running is None and self._staged is None:
             self.finished = True
             return
-        self._command("stop", {"at_end": 0 if at_once else 1})
+        self.order("stop", {"at_end": 0 if at_once else 1})
 
     def interrupt(self, reason: str) -> None:
         """Ask for the end from a signal handler; the pump does the rest."""
@@ -157,11 +166,20 @@ class Session:
     # --- pump --------------------------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        self.journal.commit()  # a command is in the record before the board can have it
-        payloads = self.board.poll(POLL_NS)
+        self._commit()  # a command is in the record before the board can have it
+        try:
+            self._take(self.board.poll(POLL_NS))
+            self.recovery.settle()
+        except LinkError as error:
+            self.recovery.come_back(error)
+        if self._refused:
+            raise BoardError(f"{self._refused}; the session was ended safely")
+
+    def _take(self, payloads: list[bytes]) -> None:
+        """Events go into the journal, then to whom they concern; once they are on the disk they are acknowledged."""
         host_ns = self.board.link.now_ns()
         if not payloads:
-            self._commit(host_ns)
+            self._publish(host_ns)
             return
         self.journal.append_batch(_EVENT, host_ns, payloads)
         for payload in payloads:
@@ -174,16 +192,29 @@ class Session:
         self._passed(self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payloads[-1])[2]), host_ns)
         if host_ns >= self._clock_due_ns:
             self._note_clock(host_ns)
-        self._commit(host_ns)
         self.summary.events += len(payloads)
+        self._publish(host_ns)
+        if self._unkept:
+            return
         many = self.board.next_event - self._acknowledged >= ACK_EVENTS
         if many:
             self._acknowledged = self.board.next_event
         self.board.acknowledge(at_once=many)
 
-    def _commit(self, host_ns: int) -> None:
-        self.journal.commit()
-        if self.publisher:
+    def _commit(self) -> None:
+        """A disk that is full ends the session; then it goes on without, to make the board safe."""
+        try:
+            self.journal.commit()
+            self._unkept = None
+        except RecordError as error:
+            self._unkept = error
+            self._asked_to_stop = self._asked_to_stop or str(error)
+            if not self.finished:
+                raise
+
+    def _publish(self, host_ns: int) -> None:
+        self._commit()
+        if self.publisher and not self._unkept:
             self.publisher.committed(host_ns)
 
     def _note_clock(self, host_ns: int) -> None:
@@ -206,7 +237,7 @@ class Session:
         self.board_us = self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payload)[2])
         message = wire.BY_NUMBER[number]
         name, body = message.name, message.body.unpack_from(payload, wire.EVENT_HEADER.size)
-        staged = self._begun(body[0]) if name == "trial_begin" else self._running
+        staged = self._sent.get(body[0]) if name == "trial_begin" else self._running
         for watcher in self._hearers[name]:
             watcher.event(name, self.board_us, body, staged)
             self._heed(watcher)
@@ -231,17 +262,19 @@ class Session:
         for fields in watcher.notes():
             self.note(**fields)
 
-    def _command(self, name: str, values: dict[str, int]) -> None:
+    def order(self, name: str, values: dict[str, int] | None = None) -> bytes:
+        """Record and send a command; returns its payload."""
         payload = self.board.send(name, values)
         self.journal.append(Kind.COMMAND, self.board.link.now_ns(), payload)
+        return payload
 
     # --- trials ------------------------------------------------------------------------------------------------------
 
     def _stage(self) -> None:
         """Make the next trial and hand it to the board."""
-        if self._asked_to_stop or self._staged is not None:
+        if self._asked_to_stop or self._staged is not None or self.recovery.under_way:
             return
-        if self.rules.trials is not None and self._made >= self.rules.trials:
+        if self.rules.trials is not None and self._begun >= self.rules.trials:
             return
         number = self._number + 1
         step = self.course.step(number, self.past)
@@ -250,8 +283,8 @@ class Session:
         made = self.experiment.trial(step.values, self.past, trial_chance(self._seed, number))
         trial = self.course.allowed(made)
         table = compile_trial(trial, self.bench, self.limits)
-        self._made, self._number = self._made + 1, number
-        self._staged = Staged(number, trial, table)
+        self._number = number
+        self._staged = self._sent[number] = Staged(number, trial, table)
         names = {"states": table.state_names, "rules": table.rule_names, "generators": table.generator_names}
         self.note(
             "trial",
@@ -266,27 +299,25 @@ class Session:
             **names,
         )
         for name, values in table.commands(number):
-            self._command(name, values)
+            self.order(name, values)
 
     def _stage_again(self) -> None:
         """Replace the trial to come, if there is one. It gets its own number: the old one may just be beginning."""
         if self._staged is not None:
-            self._left_behind, self._staged = self._staged, None
-            self._made -= 1
+            self.drop_staged()
             self._stage()
 
-    def _begun(self, number: int) -> Staged | None:
-        """The trial of this number, among those that the board has."""
-        return next((one for one in (self._staged, self._left_behind) if one and one.number == number), None)
+    def drop_staged(self) -> None:
+        """The trial to come is none any more, though it may have begun."""
+        self._staged = None
 
     def _on_trial_begin(self, board_us: int, body: tuple[int, ...]) -> None:
         number, gap_us = body
-        self._running = self._begun(number)
-        if self._running is self._left_behind:
-            self._made += 1
-        else:
+        self._running = self._sent.get(number)
+        self._sent = {later: one for later, one in self._sent.items() if later > number}
+        if self._running is self._staged:
             self._staged = None
-        self._left_behind = None
+        self._begun += 1
         self.outcome = None
         self.summary.gap_us_max = max(self.summary.gap_us_max, gap_us)
         if self._began_us is None:
@@ -310,41 +341,58 @@ class Session:
 
     def _on_trial_end(self, board_us: int, body: tuple[int, ...]) -> None:
         _, reason = body
+        if self._running is None:
+            return
+        self._trial_over(done=reason == wire.EndReason.DONE)
+        if self._asked_to_stop:
+            self.finished = True
+        elif reason == wire.EndReason.DONE:
+            self._next()
+
+    def _next(self) -> None:
+        """Nothing runs: the next trial, if there is to be one."""
+        self._stage()
+        if self._staged is None and self._running is None and not self.recovery.under_way:
+            self.end("trials")
+
+    def _trial_over(self, *, done: bool) -> None:
+        """A trial cut short counts where it had been decided; it is past in any case."""
         ended, self._running = self._running, None
         if ended is None:
             return
-        if reason == wire.EndReason.DONE:
-            if self.outcome is None:
-                self.past.results.append(Result(ended.number, None, ended.trial.info))
+        if self.outcome is None:
+            self.past.results.append(Result(ended.number, None, ended.trial.info))
+        if done or self.outcome is not None:
             self.summary.count(self.outcome)
-        elif self.outcome is not None:  # it was decided, though not finished
-            self.summary.count(self.outcome)
+        elif self.recovery.under_way:
+            self._begun -= 1  # the animal gets another one for it
         self.state = ""
-        if reason == wire.EndReason.STOPPED or self._asked_to_stop:
-            self.finished = True
-        elif reason == wire.EndReason.DONE:
-            self._stage()
-            if self._staged is None:
-                self._asked_to_stop = self._asked_to_stop or "trials"
-                self.finished = True
 
     # --- everything else ---------------------------------------------------------------------------------------------
 
     def _on_fault(self, board_us: int, body: tuple[int, ...]) -> None:
         fault = wire.Fault(body[0]).name.lower() if body[0] in wire.Fault._value2member_map_ else str(body[0])
-        self._asked_to_stop = f"fault: {fault}"
-        self.finished = True
+        if body[0] == wire.Fault.DEADMAN:
+            self.recovery.upset("the board did not hear of the host for the dead-man time")
+        else:
+            self.end(f"fault: {fault}")
 
     def _on_lost(self, board_us: int, body: tuple[int, ...]) -> None:
+        """Whatever runs now, it is not known what: states are nobody's until a trial begins."""
         self.summary.lost_events += body[1] - body[0] + 1
+        self.recovery.upset(f"events {body[0]} to {body[1]} found no room on the board", lost=True)
+        self._trial_over(done=False)
 
     def _on_applied(self, board_us: int, body: tuple[int, ...]) -> None:
-        _, command, status, _ = body
-        if status == wire.Status.OK or self.finished:
+        sequence, command, status, _ = body
+        counts = self.recovery.applied(sequence, command)
+        if status == wire.Status.OK or self.finished or not counts:
+            if command == _ARM and not self.finished:
+                self._next()
             return
         name = wire.BY_NUMBER[command].name if command in wire.BY_NUMBER else str(command)
-        self._asked_to_stop = f"the board refused {name}: {wire.Status(status).name.lower()}"
-        raise BoardError(f"{self._asked_to_stop}; the session was ended safely")
+        self._refused = f"the board refused {name}: {wire.Status(status).name.lower()}"
+        self.end(self._refused)
 
     def _check_rules(self) -> None:
         if self._interrupted and not self._asked_to_stop:
@@ -356,6 +404,13 @@ class Session:
             self.stop("minutes", at_once=False)
         elif rules.water_ul is not None and self.summary.water_ul >= rules.water_ul:
             self.stop("water", at_once=False)
+
+    def give_up(self) -> bool:
+        """Does somebody want it to end?"""
+        if self.look:
+            self.look(self)
+        self._asked_to_stop = self._asked_to_stop or self._interrupted
+        return bool(self._asked_to_stop)
 
     @property
     def running(self) -> Staged | None:
@@ -370,17 +425,9 @@ class Session:
     def _close(self) -> None:
         """Collect what is still on the way, then say how it went."""
         board, summary = self.board, self.summary
+        self.finished = True
         try:
-            if self._running is not None:
-                self._command("stop", {"at_end": 0})
-            deadline_ns = board.link.now_ns() + FINISH_NS
-            quiet = 0
-            self.finished = True
-            while quiet < 2 and board.link.now_ns() < deadline_ns:
-                before = summary.events
-                self._pump()
-                quiet = quiet + 1 if board.idle and self._running is None and summary.events - before < 8 else 0
-            board.acknowledge()
+            self._collect()
         except BoardError as error:
             self._asked_to_stop = self._asked_to_stop or str(error)
         for watcher in self.watchers:
@@ -394,4 +441,18 @@ class Session:
         summary.clock_error_us = round(board.clock.error_us(), 1) if board.clock.samples else 0.0
         summary.resends, summary.damaged_frames = board.resends, board.damaged
         self.journal.append(Kind.SUMMARY, board.link.now_ns(), msgspec.json.encode(summary.plain()))
-        self._commit(board.link.now_ns())
+        self._publish(board.link.now_ns())
+        if self._unkept:
+            raise RecordError(f"{self._unkept}; the session was ended safely: make room, then `rig run --resume`")
+
+    def _collect(self) -> None:
+        board, quiet = self.board, 0
+        if self._running is not None or self.recovery.unsure:
+            self.order("stop", {"at_end": 0})
+        deadline_ns = board.link.now_ns() + FINISH_NS
+        while quiet < 2 and board.link.now_ns() < deadline_ns:
+            before = self.summary.events
+            self._pump()
+            quiet = quiet + 1 if board.idle and self._running is None and self.summary.events - before < 8 else 0
+        if not self._unkept:
+            board.acknowledge()

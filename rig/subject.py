@@ -31,7 +31,9 @@ from rig.training import Attended, Move, Training
 
 LEDGER, BRIEF = "ledger.ndjson", "brief.json"
 BRIEF_VERSION = 2
-_TRIAL_BEGIN, _STATE, _OUTPUT = (wire.BY_NAME[name].number for name in ("trial_begin", "state", "output"))
+_TRIAL_BEGIN, _STATE, _OUTPUT, _LOST = (
+    wire.BY_NAME[name].number for name in ("trial_begin", "state", "output", "lost")
+)
 _VALVE = 1 << wire.OUTPUTS.index("valve")
 
 
@@ -115,6 +117,8 @@ def _trials(entries: Iterable[Record]) -> tuple[dict[int, str], dict[int, str | 
         elif entry.kind == Kind.EVENT and entry.payload[0] == _TRIAL_BEGIN:
             trial = wire.BY_NAME["trial_begin"].body.unpack_from(entry.payload, 9)[0]
             outcomes[trial] = None
+        elif entry.kind == Kind.EVENT and entry.payload[0] == _LOST:
+            trial = 0
         elif entry.kind == Kind.EVENT and entry.payload[0] == _STATE and trial in named:
             outcomes[trial] = named[trial]["outcomes"][entry.payload[9]] or outcomes[trial]
     return {number: found.get("stage", "") for number, found in named.items()}, outcomes
@@ -142,6 +146,8 @@ def _water_ul(entries: Iterable[Record], manifest: Mapping[str, Any]) -> float:
                 with suppress(ConfigError):  # cut short, or a flush: outside of what was weighed
                     water_ul += bench.volume_ul((board_us - since_us) & 0xFFFFFFFF)
                 since_us = 0
+        elif entry.kind == Kind.EVENT and entry.payload[0] == _LOST:
+            since_us = 0
     return water_ul
 
 

@@ -15,7 +15,7 @@ _VALVE = 1 << wire.OUTPUTS.index("valve")
 class WaterCount(Watcher):
     """Adds each opening's volume to the summary as the valve closes."""
 
-    hears = ("output",)
+    hears = ("output", "lost")
 
     def __init__(self, summary: Summary, bench: Bench) -> None:
         super().__init__()
@@ -24,6 +24,10 @@ class WaterCount(Watcher):
 
     def event(self, name: str, board_us: int, body: tuple[int, ...], staged: Staged | None) -> None:
         """The outputs as they are now."""
+        if name == "lost":  # how long the valve was open is not known
+            self._summary.uncounted_openings += self._since_us is not None
+            self._since_us = None
+            return
         open_now = bool(body[0] & _VALVE)
         if open_now and self._since_us is None:
             self._since_us = board_us
