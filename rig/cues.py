@@ -103,6 +103,7 @@ class SoundWatcher(Watcher):
 
     name = "sound"
     hears = ("trial_begin", "generator", "sound_due", "sound_off", "input")
+    acts = True
 
     def __init__(
         self,
@@ -164,6 +165,11 @@ class SoundWatcher(Watcher):
                 self._truth.unsounded(self._tokens, str(number), self._clock.host_ns(due_us))
         for outcome in self._truth.settle(host_ns):
             self._settled(outcome)
+
+    def recall(self, said: dict[str, Any]) -> None:
+        """The card was lost, or back, in an earlier process: trials were made for what stood in."""
+        if said["note"] == "sound_card" and said["what"] in (*_LOSSES, Kind.DEVICE_BACK):
+            self._book.pin = self._tones_to_pin or said["by"] == Body.TONE_PIN
 
     def finish(self) -> dict[str, Any]:
         """The session is over: the sum of its sounds."""

@@ -50,6 +50,7 @@ class Order:
         day, opto, who, why: leave the light plan, by name and with a reason.
         no_plan: a session outside of it, such as a mapping.
         weight_g: of the animal today.
+        resume: go on with this animal's session of today that was cut short.
         plan, past, today: instead of the rig's files and the animal's records, for whoever knows them already.
     """
 
@@ -71,6 +72,7 @@ class Order:
     no_plan: bool = False
     weight_g: float | None = None
     no_weight: bool = False
+    resume: bool = False
     plan: Plan | None = None
     past: History | None = None
     today: Today | None = None
@@ -296,7 +298,7 @@ def _weight_lines(order: Order, past: History) -> tuple[str, ...]:
     weight_g = order.weight_g
     if weight_g is not None and not likely_weight(weight_g):
         raise ConfigError(f"--weight {weight_g:g}: no mouse weighs this many grams; weigh it again")
-    if weight_g is None and order.config.real and not order.no_weight and order.subject != TEST:
+    if weight_g is None and order.config.real and not (order.no_weight or order.resume) and order.subject != TEST:
         raise ConfigError(f"{order.subject} was not weighed: give --weight in grams, or --no-weight")
     warning = weight_warning(order.subject, weight_g or past.weight_g, past.baseline_g or weight_g)
     return (warning,) if warning else ()

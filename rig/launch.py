@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
-from datetime import UTC
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
 from rig import __version__, core, events, wire
-from rig.board import Board, Hello
+from rig.board import Board, Hello, RestartedError
 from rig.configfile import beside
+from rig.cues import SoundWatcher
 from rig.events import Kind
 from rig.intent import Intent, Order, intend
 from rig.journal import JournalWriter
 from rig.ready import check_ready
-from rig.record import JOURNAL, new_session
-from rig.remake import guard_of
+from rig.record import JOURNAL, manifest_of, new_session, read_entries
+from rig.remake import book_of, guard_of
+from rig.resume import intent_of, interrupted, reached, rest_of
 from rig.session import Session, Summary
 from rig.setup import RigBench, board_setup, limits_of, open_link, sound_watcher
 from rig.sound.book import SoundBook
-from rig.stream import open_publisher
+from rig.stream import Publisher, open_publisher
+from rig.table import Limits
 from rig.timing import TimingNotes, timing_of
 
 __all__ = ["Intent", "Order", "intend", "launch", "launched"]
@@ -36,48 +39,33 @@ __all__ = ["Intent", "Order", "intend", "launch", "launched"]
 def launched(intent: Intent) -> Iterator[Session]:
     """A session on its connected board, its record begun: ``run()`` it inside. RigError comes before anything moves."""
     order = intent.order
+    before = interrupted(order.data, order.subject, _today(intent)) if order.resume else None
     link = open_link(order.config, animal=order.animal, pace=order.pace, seed=intent.seed, fault=order.fault)
-    with ExitStack() as going:
-        going.callback(link.close)
-        board = Board(link)
-        hello = board.begin_anew()
-        bench, limits = RigBench.of(order.config, str(order.config_path)), limits_of(order.config, hello._asdict())
-        today = intent.began.astimezone().date()
-        warnings = check_ready(intent, bench, limits, today)
-        sound = sound_watcher(order.config, link, board.clock, bench.sounds, str(order.config_path))
-        going.callback(sound.close)
+    try:
+        with _anew(intent, Board(link)) if before is None else _again(intent, Board(link), before) as session:
+            yield session
+    finally:
+        link.close()
+
+
+@contextmanager
+def _anew(intent: Intent, board: Board, continues: str | None = None) -> Iterator[Session]:
+    """From the beginning, on a board that is as new."""
+    order = intent.order
+    hello = board.begin_anew()
+    bench, limits = RigBench.of(order.config, str(order.config_path)), limits_of(order.config, hello._asdict())
+    warnings = check_ready(intent, bench, limits, _today(intent))
+    with closing(_sound(order, board, bench)) as sound:
         warnings += [sound.warning] if sound.warning else []
-        folder = new_session(order.data, order.subject, today)
-        timing = timing_of(order.config, link)
-        keys = beside(order.config_path, order.config.stream_keys) if order.config.stream_keys else None
-        name = f"{folder.parent.name}/{folder.name}"
-        with (
-            _journal(intent, folder) as journal,
-            open_publisher(
-                order.config.stream, name, order.data, keys, link.now_ns, eager=order.config.stream_eager
-            ) as publisher,
-        ):
-            journal.append(
-                Kind.MANIFEST,
-                link.now_ns(),
-                json.dumps(_manifest(intent, hello, folder, timing, bench.sounds)).encode(),
-            )
+        folder = new_session(order.data, order.subject, _today(intent))
+        timing = timing_of(order.config, board.link)
+        manifest = {**_manifest(intent, hello, folder, timing, bench.sounds), "continues": continues}
+        with _journal(intent, folder) as journal, _publisher(intent, folder, board) as publisher:
+            journal.append(Kind.MANIFEST, board.link.now_ns(), json.dumps(manifest).encode())
             journal.commit()
             (folder / "protocol.py").write_text(intent.experiment.source, encoding="utf-8")
-            session = Session(
-                board,
-                journal,
-                intent.experiment,
-                intent.values,
-                bench,
-                limits,
-                setup=board_setup(order.config),
-                seed=intent.seed,
-                rules=intent.rules,
-                course=intent.course,
-                watchers=[guard_of(order.config, intent.course, intent.values), TimingNotes(link), sound],
-                publisher=publisher,
-            )
+            setup = board_setup(order.config)
+            session = _session(intent, board, journal, publisher, bench, limits, sound, setup)
             session.summary.session = str(folder)
             for move in intent.moves:
                 session.note("stage", **asdict(move))
@@ -87,16 +75,85 @@ def launched(intent: Intent) -> Iterator[Session]:
             yield session
 
 
+@contextmanager
+def _again(intent: Intent, board: Board, folder: Path) -> Iterator[Session]:
+    """On the record of a session that was cut short; where its board has lost its memory, on a new record."""
+    order = intent.order
+    with _journal(intent, folder, again=True) as journal:
+        entries, _ = read_entries(folder)
+        so_far, manifest, end = intent_of(intent, entries, folder), manifest_of(entries), reached(entries)
+        bench = RigBench.of(order.config, str(order.config_path), sounds=book_of(manifest))
+        limits = limits_of(order.config, manifest["board"])
+        with closing(_sound(order, board, bench)) as sound, _publisher(intent, folder, board) as publisher:
+            session = _session(so_far, board, journal, publisher, bench, limits, sound, [])
+            session.summary.session = str(folder)
+            try:
+                board.resume(*end)
+                session.recall(entries)
+                session.note("resumed", after_event=end.next_event - 1)
+                yield session
+                return
+            except RestartedError as error:
+                if session.resumed:
+                    raise
+                session.recall(entries)
+                session.conclude(str(error))
+    with _anew(rest_of(order, manifest, session.summary), board, folder.name) as session:
+        yield session
+
+
+def _session(
+    intent: Intent,
+    board: Board,
+    journal: JournalWriter,
+    publisher: Publisher,
+    bench: RigBench,
+    limits: Limits,
+    sound: SoundWatcher,
+    setup: list[tuple[str, dict[str, int]]],
+) -> Session:
+    return Session(
+        board,
+        journal,
+        intent.experiment,
+        intent.values,
+        bench,
+        limits,
+        setup=setup,
+        seed=intent.seed,
+        rules=intent.rules,
+        course=intent.course,
+        watchers=[guard_of(intent.order.config, intent.course, intent.values), TimingNotes(board.link), sound],
+        publisher=publisher,
+    )
+
+
+def _sound(order: Order, board: Board, bench: RigBench) -> SoundWatcher:
+    return sound_watcher(order.config, board.link, board.clock, bench.sounds, str(order.config_path))
+
+
+def _today(intent: Intent) -> date:
+    return intent.began.astimezone().date()
+
+
+def _publisher(intent: Intent, folder: Path, board: Board) -> Publisher:
+    order, config = intent.order, intent.order.config
+    keys = beside(order.config_path, config.stream_keys) if config.stream_keys else None
+    name = f"{folder.parent.name}/{folder.name}"
+    return open_publisher(config.stream, name, order.data, keys, board.link.now_ns, eager=config.stream_eager)
+
+
 def launch(order: Order) -> Summary:
     """Run a session from beginning to end, without a view."""
     with launched(intend(order)) as session:
         return session.run()
 
 
-def _journal(intent: Intent, folder: Path) -> JournalWriter:
+def _journal(intent: Intent, folder: Path, *, again: bool = False) -> JournalWriter:
     """A rehearsal does not wait for the disk: only a power cut could take what it wrote."""
     rehearsal = intent.order.config.body == "simulator" and intent.order.pace is None
-    return JournalWriter.create(folder / JOURNAL, **({"sync_every_s": None} if rehearsal else {}))
+    begin = JournalWriter.reopen if again else JournalWriter.create
+    return begin(folder / JOURNAL, **({"sync_every_s": None} if rehearsal else {}))
 
 
 def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any], book: SoundBook) -> dict[str, Any]:
@@ -111,6 +168,7 @@ def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any]
         "board": hello._asdict(),
         "animal": _animal(order) if config.body == "simulator" else None,
         "seed": intent.seed,
+        "rules": asdict(intent.rules),
         "protocol": {
             "name": experiment.name,
             "file": str(experiment.path),

@@ -56,6 +56,10 @@ class Recovery:
         """The board is not armed again yet: no trial can be given."""
         return bool(self._upset) or self._arming is not None
 
+    def resumed(self) -> None:
+        """Another process goes on: whatever was under way is over."""
+        self._arming, self._upset = None, "the program was started again"
+
     def upset(self, reason: str, *, lost: bool = False) -> None:
         """Something came between host and board. Acted on in :meth:`settle`."""
         if lost or self._arming is None:  # else the word that arms it again is already on its way
@@ -73,6 +77,13 @@ class Recovery:
             self.ready = True
             return True
         return not self.under_way
+
+    def was_ordered(self, payload: bytes) -> bool:
+        """An `arm` of the record, in its place. True: it was said because something had come between."""
+        if not self._upset:
+            return False
+        self._upset, self._lost, self._arming = "", False, payload[1]
+        return True
 
     def settle(self) -> None:
         """Act on what came between, if something did. Raises LinkError, RestartedError."""

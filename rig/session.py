@@ -14,10 +14,12 @@ import msgspec
 
 from rig import events, wire
 from rig.board import Board
-from rig.course import Course, trial_chance
+from rig.course import Course, Step, trial_chance
 from rig.errors import BoardError, LinkError, RecordError
 from rig.events import Kind
+from rig.journal import Record
 from rig.protocol import Protocol as Experiment
+from rig.recall import live_through
 from rig.recovery import Recovery
 from rig.summary import Rules, Summary
 from rig.table import Bench, Limits, compile_trial
@@ -109,6 +111,8 @@ class Session:
         self._refused = ""
         self._unkept: RecordError | None = None
         self.recovery = Recovery(self)
+        self.resumed = self._recalling = False
+        self.recalled: list[bytes] = []
         self._handlers: dict[str, Callable[[int, tuple[int, ...]], None]] = {
             "trial_begin": self._on_trial_begin,
             "state": self._on_state,
@@ -139,6 +143,14 @@ class Session:
         finally:
             self._close()
         return self.summary
+
+    def recall(self, entries: Sequence[Record]) -> None:
+        """Live through what a record holds, without a word to the board; :meth:`run` then goes on from there."""
+        self.resumed = self._recalling = True
+        missing = live_through(self, entries)
+        self._recalling = False
+        for payload in missing:
+            self.journal.append(Kind.NOTE, self.board.link.now_ns(), payload)
 
     def end(self, reason: str) -> None:
         """It is over; what is still on the way is collected."""
@@ -183,16 +195,11 @@ class Session:
             return
         self.journal.append_batch(_EVENT, host_ns, payloads)
         for payload in payloads:
-            number = payload[0]
-            if number == self._lever:
-                self.last_lever = payload
-            if number in self._heard:
-                self._handle(number, payload)
+            self.hear(payload)
         # The newest event, whatever it is, says how late it is.
         self._passed(self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payloads[-1])[2]), host_ns)
         if host_ns >= self._clock_due_ns:
             self._note_clock(host_ns)
-        self.summary.events += len(payloads)
         self._publish(host_ns)
         if self._unkept:
             return
@@ -233,12 +240,23 @@ class Session:
             drift_error_ppm=round(clock.drift_error_ppm, 3),
         )
 
+    def hear(self, payload: bytes) -> None:
+        """One event, to whom it concerns."""
+        number = payload[0]
+        self.summary.events += 1
+        if number == self._lever:
+            self.last_lever = payload
+        if number in self._heard:
+            self._handle(number, payload)
+
     def _handle(self, number: int, payload: bytes) -> None:
         self.board_us = self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payload)[2])
         message = wire.BY_NUMBER[number]
         name, body = message.name, message.body.unpack_from(payload, wire.EVENT_HEADER.size)
         staged = self._sent.get(body[0]) if name == "trial_begin" else self._running
         for watcher in self._hearers[name]:
+            if self._recalling and watcher.acts:
+                continue
             watcher.event(name, self.board_us, body, staged)
             self._heed(watcher)
         if name in self._handlers:
@@ -246,6 +264,8 @@ class Session:
 
     def _passed(self, board_us: int, host_ns: int) -> None:
         for watcher in self.watchers:
+            if self._recalling and watcher.acts:
+                continue
             watcher.passed(board_us, host_ns)
             self._heed(watcher)
 
@@ -255,12 +275,45 @@ class Session:
         if watcher.outdated:
             watcher.outdated = False
             self._stage_again()
-        if watcher.stop:
+        if watcher.stop and not self._recalling:
             self.stop(watcher.stop)
 
     def _keep(self, watcher: Watcher) -> None:
         for fields in watcher.notes():
-            self.note(**fields)
+            if self._recalling:
+                self.recalled.append(events.note(**fields))
+            else:
+                self.note(**fields)
+
+    # --- of an earlier process ---------------------------------------------------------------------------------------
+
+    def passed(self, host_ns: int) -> None:
+        """It was so late when the events so far had come."""
+        self._passed(self.board_us, host_ns)
+
+    def was_noted(self, said: dict[str, Any]) -> None:
+        """A note that was kept: of a trial, which is made again, or another."""
+        for watcher in self.watchers:
+            watcher.recall(said)
+        if said["note"] == "resumed":
+            self.wake()
+        elif said["note"] == "trial":
+            past = Past(self.past.results[: said["past"]])
+            if past.results:
+                past.results[-1] = past.results[-1]._replace(outcome=said["last"])
+            self._make(self.course.step(said["trial"], past), past)
+
+    def was_ordered(self, payload: bytes) -> None:
+        """A command that was sent."""
+        if payload[0] == _ARM and self.recovery.was_ordered(payload):
+            self.drop_staged()
+
+    def wake(self) -> None:
+        """Another process goes on here."""
+        self.finished, self._asked_to_stop, self._refused = False, "", ""
+        self.recovery.resumed()
+
+    # --- commands ----------------------------------------------------------------------------------------------------
 
     def order(self, name: str, values: dict[str, int] | None = None) -> bytes:
         """Record and send a command; returns its payload."""
@@ -272,7 +325,7 @@ class Session:
 
     def _stage(self) -> None:
         """Make the next trial and hand it to the board."""
-        if self._asked_to_stop or self._staged is not None or self.recovery.under_way:
+        if self._asked_to_stop or self._staged is not None or self.recovery.under_way or self._recalling:
             return
         if self.rules.trials is not None and self._begun >= self.rules.trials:
             return
@@ -280,11 +333,8 @@ class Session:
         step = self.course.step(number, self.past)
         for move in step.moves:
             self.note("stage", **asdict(move))
-        made = self.experiment.trial(step.values, self.past, trial_chance(self._seed, number))
-        trial = self.course.allowed(made)
-        table = compile_trial(trial, self.bench, self.limits)
-        self._number = number
-        self._staged = self._sent[number] = Staged(number, trial, table)
+        staged = self._make(step, self.past)
+        trial, table = staged.trial, staged.table
         names = {"states": table.state_names, "rules": table.rule_names, "generators": table.generator_names}
         self.note(
             "trial",
@@ -301,9 +351,17 @@ class Session:
         for name, values in table.commands(number):
             self.order(name, values)
 
+    def _make(self, step: Step, past: Past) -> Staged:
+        made = self.experiment.trial(step.values, past, trial_chance(self._seed, step.trial))
+        trial = self.course.allowed(made)
+        staged = Staged(step.trial, trial, compile_trial(trial, self.bench, self.limits))
+        self._number, self._staged = step.trial, staged
+        self._sent[step.trial] = staged
+        return staged
+
     def _stage_again(self) -> None:
         """Replace the trial to come, if there is one. It gets its own number: the old one may just be beginning."""
-        if self._staged is not None:
+        if self._staged is not None and not self._recalling:
             self.drop_staged()
             self._stage()
 
@@ -352,7 +410,7 @@ class Session:
     def _next(self) -> None:
         """Nothing runs: the next trial, if there is to be one."""
         self._stage()
-        if self._staged is None and self._running is None and not self.recovery.under_way:
+        if self._staged is None and self._running is None and not (self.recovery.under_way or self._recalling):
             self.end("trials")
 
     def _trial_over(self, *, done: bool) -> None:
@@ -424,19 +482,23 @@ class Session:
 
     def _close(self) -> None:
         """Collect what is still on the way, then say how it went."""
-        board, summary = self.board, self.summary
         self.finished = True
         try:
             self._collect()
         except BoardError as error:
             self._asked_to_stop = self._asked_to_stop or str(error)
+        self.conclude()
+
+    def conclude(self, reason: str = "error") -> None:
+        """Say how it went."""
+        board, summary = self.board, self.summary
         for watcher in self.watchers:
             part = watcher.finish()
             if watcher.name:
                 setattr(summary, watcher.name, part)
             self._keep(watcher)
         summary.stage = self.course.stage
-        summary.ended = self._asked_to_stop or "error"
+        summary.ended = self._asked_to_stop or reason
         summary.minutes = round(self.minutes, 3)
         summary.clock_error_us = round(board.clock.error_us(), 1) if board.clock.samples else 0.0
         summary.resends, summary.damaged_frames = board.resends, board.damaged

@@ -30,11 +30,13 @@ class Watcher:
         name: of its part in the summary; empty: it has none.
         hears: names of the events it is told of, as wire.py has them.
         stop: why the session must end at once; empty: it need not.
+        acts: it does something in the world; what an earlier process has heard is not told to it again.
         outdated: the trial to come was made from what holds no longer; the session makes it again and clears this.
     """
 
     name: ClassVar[str] = ""
     hears: ClassVar[tuple[str, ...]] = ()
+    acts: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.stop = ""
@@ -51,6 +53,9 @@ class Watcher:
 
     def passed(self, board_us: int, host_ns: int) -> None:
         """So late is it: by the newest event's stamp, and by the link's clock."""
+
+    def recall(self, said: dict[str, Any]) -> None:
+        """A note of an earlier process, whose session goes on."""
 
     def finish(self) -> dict[str, Any] | None:
         """The session is over: its part of the summary, as JSON can hold it."""

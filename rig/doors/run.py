@@ -6,6 +6,7 @@ examples:
   rig run --trials 20 --fast                     rehearse on the simulated rig, as fast as it goes
   rig run --animal trace:wheel.csv.gz --minutes 5 --fast --json
   rig run --protocol cued_lever --set drop=6ul --set press=2.5mm
+  rig run --subject M07 --resume                 go on with today's session after a crash, a pulled plug, a full disk
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, help="of all chance: the same seed, the same session")
     add("--fast", action="store_true", help="simulator only: as fast as it goes, not in real time")
     add("--pace", type=_positive, help="simulator only: so many times real time (default: 1)")
+    add("--resume", action="store_true", help="go on with this animal's session of today that was cut short")
     add("--json", action="store_true", help="print one JSON object at the end, and nothing else")
 
 
@@ -93,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         for line in intent.lines:
             print(line)
     with launched(intent) as session:
-        args.protocol = intent.experiment.name
+        args.protocol = session.experiment.name
         live = Live(args, session.rules, Path(session.summary.session)) if not args.json else None
         session.look = live.look if live else None
         for caution in getattr(session.board.link, "cautions", ()):
@@ -141,6 +143,7 @@ def _order(args: argparse.Namespace) -> Order:
         no_plan=args.no_plan,
         weight_g=args.weight or _asked_weight(args, config),
         no_weight=args.no_weight,
+        resume=args.resume,
     )
 
 
@@ -153,7 +156,7 @@ def _user() -> str:
 
 def _asked_weight(args: argparse.Namespace, config: Config) -> float | None:
     """Asked once, of a person at a real rig; an empty answer refuses."""
-    if not config.real or args.no_weight or args.json or args.subject == TEST or not sys.stdin.isatty():
+    if not config.real or args.no_weight or args.resume or args.json or args.subject == TEST or not sys.stdin.isatty():
         return None
     try:
         answer = input(f"weight of {args.subject} today, g (empty: not weighed): ").strip()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from sim.draw import Case
 from sim.faults import FaultyLink, Killed
 
 SUBJECT = "M01"
-CLEAN = ("trials", "minutes", "water", "Ctrl-C", "fault: interlock", "fault: ceiling", "fault: duty")
+CLEAN = ("trials", "minutes", "water", "Ctrl-C", "over", "fault: interlock", "fault: ceiling", "fault: duty")
 ATTEMPTS = 12
 
 
@@ -120,12 +120,14 @@ def _sit(case: Case, folder: Path, link: FaultyLink, disk: Disk, played: Played)
 def _one(order: Order, link: FaultyLink, *, resume: bool) -> str:
     launch.open_link = lambda *_args, **_more: link  # type: ignore[attr-defined]
     try:
-        with launch.launched(launch.intend(order)) as session:
+        with launch.launched(launch.intend(replace(order, resume=resume))) as session:
             link.interrupt = lambda: session.interrupt("Ctrl-C")
             return session.run().ended
     except Killed:
         return "killed"
     except RigError as error:
+        if resume and "run without --resume" in str(error):
+            return "over" if "nothing is left" in str(error) else _one(order, link, resume=False)
         return f"{type(error).__name__}: {error}"
 
 
