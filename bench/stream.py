@@ -62,6 +62,7 @@ def our_round(program: Path, count: int, folder: Path) -> list[float]:
         due_s += 1 / RATE_HZ
         time.sleep(max(0.0, due_s - time.monotonic()))
         host_ns = time.monotonic_ns()
+        rig.publisher.coming()
         rig.journal.append_batch(int(Kind.EVENT), host_ns, [STATE])
         rig.journal.commit()
         rig.publisher.committed(host_ns)

@@ -127,6 +127,10 @@ class EventReader:
         elif found.get("note") == "timing":
             self._timing = {key: found[key] for key in ("clock", "uncertainty_us")}
 
+    def unwrap_us(self, stamp_us: int) -> int:
+        """The board's time of an event that is not read otherwise."""
+        return self._unwrap.unwrap(stamp_us)
+
     def read(self, host_ns: int, payload: bytes) -> Event:
         """One event. Raises BoardError for a payload that is not on the list."""
         name, number, stamp_us, fields = wire.decode(payload)

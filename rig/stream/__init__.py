@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import Any
 
 from rig.errors import ConfigError
-from rig.stream.job import BY_BYTE, MOST_S, NOT_AT_ALL, Job, Page
+from rig.stream.job import BY_BELL, MOST_S, NOT_AT_ALL, Job, Page
 
 LINGER_S = 10.0  # when a session ends, listeners that come no nearer are waited for so long
 RETRY_S = 4.0  # the last session's stream may hold the ports for a moment
@@ -70,7 +70,8 @@ class Publisher:
     ) -> None:
         self.address: str | None = None
         self.status: dict[str, dict[str, Any]] = {}
-        self._flags: Any = b"\0"
+        self._flags: Any = bytearray(1)
+        self._simulated = False
         self._bell = -1
         if address is None:
             return
@@ -100,18 +101,26 @@ class Publisher:
         self._keeper = threading.Thread(target=self._keep, name="stream", daemon=True)
         self._keeper.start()
 
+    def coming(self) -> None:
+        """Something has come and will be in the journal in a moment: whoever sleeps may begin to wake up."""
+        if self._flags[0] == BY_BELL:
+            self._ring()
+
     def committed(self, host_ns: int) -> None:
         """The journal has new records; ``host_ns`` is the session's host clock now."""
-        if self._flags[0]:
-            self._ring(host_ns)
+        if how := self._flags[0]:
+            self._call(how, host_ns)
 
-    def _ring(self, host_ns: int) -> None:
-        page = self._page
+    def _call(self, how: int, host_ns: int) -> None:
         if self._simulated:
-            page.offset_ns = time.monotonic_ns() - host_ns
-        how, page.wanted = page.wanted, NOT_AT_ALL
-        if how == BY_BYTE:
-            return
+            self._page.offset_ns = time.monotonic_ns() - host_ns
+        if how == BY_BELL:
+            self._ring()
+        else:
+            self._flags[0] = NOT_AT_ALL
+
+    def _ring(self) -> None:
+        self._flags[0] = NOT_AT_ALL
         with contextlib.suppress(OSError):  # the process has just ended; the keeper begins another
             os.write(self._bell, b"!")  # never full: it is rung once each time somebody asks for it
 
@@ -163,8 +172,8 @@ class Publisher:
         self._page.ended = True
         os.write(self._end_there, b"!")
         self._keeper.join()
-        self._flags = b"\0"
-        self._ring(time.monotonic_ns() - self._page.offset_ns)
+        self._flags = bytearray(1)
+        self._ring()
         tell, answer = self._children
         for role, child, patience_s in (("answer", answer, MOST_S + 3), ("tell", tell, 3.0)):
             if child is not None:

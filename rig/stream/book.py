@@ -20,6 +20,7 @@ from rig.stream import schema
 from rig.stream.schema import Maker
 
 PIECE_BYTES = 1 << 20
+GLANCE_BYTES = 2048  # what a few events take; a large piece of memory costs more than all the rest of a reading
 KEEP_EVERY = 2000  # records between the places from which reading can be taken up for good
 PIECES = 32  # answers made lately, each of REPLY_MESSAGES
 PLACES = 64  # and so many more where somebody has stopped reading lately
@@ -41,13 +42,12 @@ class Growing:
 
     def read(self) -> Journal:
         """The next whole records, at most some PIECE_BYTES of them; none where there is nothing new."""
-        size = PIECE_BYTES
-        while True:
-            data = self.at(self.end, size)
-            found = scan(data, self.end)
-            if found.offsets or len(data) < size:
-                break
+        size = GLANCE_BYTES
+        while len(data := self.at(self.end, size)) == size and size < PIECE_BYTES:
+            size = PIECE_BYTES
+        while not (found := scan(data, self.end)).offsets and len(data) == size:
             size *= 4  # one record longer than a piece
+            data = self.at(self.end, size)
         base, self.end = self.end, found.end
         return Journal(data, base, found)
 

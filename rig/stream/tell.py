@@ -16,21 +16,16 @@ import sys
 import time
 from pathlib import Path
 
-import zmq
-
 from rig.stream.book import Growing
-from rig.stream.guard import Guard, Log, Socket, bind
+from rig.stream.guard import Log
 from rig.stream.job import BY_BELL, BY_BYTE, NOT_AT_ALL, Job, Page, finish, job_from, resident_bytes
-from rig.stream.schema import TOPICS, Maker
+from rig.stream.outlet import PREFIXES, open_outlet
+from rig.stream.schema import Maker
 
-KEPT_MESSAGES = 20_000  # for each subscriber that is slow; some 3 MB
 BEAT_S = 1.0
 MAX_BYTES = 400 << 20  # beyond it somebody feeds us rubbish: end, and be started anew
 TOO_LARGE = 3
-_PREFIX = {topic: topic.encode() + b" " for topic in TOPICS}
-_SUBSCRIPTIONS = 50
 _GLANCES = range(1000)
-_NOWAIT, _READABLE = int(zmq.NOBLOCK), int(zmq.POLLIN)
 
 
 class Teller:
@@ -39,104 +34,70 @@ class Teller:
     def __init__(self, job: Job) -> None:
         self._page = Page(Path(job.page or ""))
         self._log = Log(Path(job.log) if job.log else None, "tell")
-        self._context = zmq.Context()
-        self._guard = Guard(self._context, Path(job.keys) if job.keys else None, self._log)
-        self._out: Socket = self._context.socket(zmq.XPUB)
-        self._guard.protect(self._out, "tell")
-        self._out.setsockopt(zmq.SNDHWM, KEPT_MESSAGES)
-        bind(self._out, job.address, job.handle)
+        self._poll = select.poll()  # ZMQ's own poll takes longer to wake than all the rest we do
+        self._out = open_outlet(job, self._log, self._poll)
         self._growing = Growing(job.journal)
         self._maker = Maker(job.session)
-        self._wanted: set[bytes] = set()
         self._eager = job.eager
-        self._call = BY_BYTE if job.eager else BY_BELL
         self._told = 0
         self._beat_s = 0.0
         self._behind = True  # what was written while nobody listened is for the journal to tell
         self._bell = sys.stdin.fileno()
-        self._poll = select.poll()  # ZMQ's own poll takes longer to wake than all the rest we do
-        for handle in (self._bell, *(socket.get(zmq.FD) for socket in self._sockets())):
-            self._poll.register(handle, select.POLLIN)
+        self._poll.register(self._bell, select.POLLIN)
 
     def run(self) -> int:
         """Until the session lets go of us; returns the exit code."""
-        open_still = True
+        open_still, rung, out, page = True, False, self._out, self._page
         while open_still:
-            self._page.wanted = self._call if self._wanted else NOT_AT_ALL  # first: what comes after our look calls
-            if not self._wanted:
+            watchful = self._eager or rung  # rung: the session said that something is about to be in the journal
+            page.wanted = NOT_AT_ALL if not out.wanted else BY_BYTE if watchful else BY_BELL  # before we look
+            if not out.wanted:
                 self._behind = True
-            busy = bool(self._wanted) and self._tell() > 0
-            if self._eager and self._wanted and not busy:
+            busy = out.wanted and self._tell() > 0
+            if out.wanted and watchful and not busy:
                 busy = True
                 if self._watch():
                     continue
-            open_still = self._look(0 if busy else int(1000 * BEAT_S))
             if self._beat() > MAX_BYTES:
                 self._log.say("too much memory is held: beginning anew")
                 return TOO_LARGE
-        while self._wanted and self._tell():
+            open_still, rung = self._look(0 if busy else int(1000 * BEAT_S))
+        while out.wanted and self._tell():
             pass
         return 0
 
     def close(self) -> None:
         """Give the last messages half a second, then end."""
-        self._out.linger = 500
         self._out.close()
-        self._context.destroy(linger=500)
         self._log.close()
         finish({"told": self._told, "refused": self._log.refused})
 
     def _tell(self) -> int:
         """Publish what is new; returns how many records that were."""
-        make, send, prefix = self._maker.make, self._out.send, _PREFIX
-        records = self._growing.read()
-        if self._behind:
-            for kind, host_ns, payload, _ in records:
-                make(kind, host_ns, payload)
-            self._behind = len(records) > 0
-            return len(records)
-        for kind, host_ns, payload, _ in records:
+        make, prefixes = self._maker.make, PREFIXES
+        messages = []
+        for kind, host_ns, payload, _ in self._growing.read():
             topic, message = make(kind, host_ns, payload)
-            send(prefix[topic] + message, _NOWAIT)
-        self._told += len(records)
-        return len(records)
+            messages.append(prefixes[topic] + message)
+        if self._behind:
+            self._behind = len(messages) > 0
+        elif messages:
+            self._out.send(messages)
+            self._told += len(messages)
+        return len(messages)
 
     def _watch(self) -> bool:
         """Wait for the session's word without sleeping, some 50 us; True if it came."""
         flags = self._page.flags
         return any(not flags[0] for _ in _GLANCES)
 
-    def _look(self, timeout_ms: int) -> bool:
-        """Wait for the bell, a subscriber or the door; False once the session has let go."""
-        open_still = True
-        for handle, _ in self._poll.poll(timeout_ms):
-            if handle == self._bell:
-                open_still = bool(os.read(handle, 64))
-        # ZMQ's handles tell of a change once, and sending may have swallowed it: so the sockets are asked each time.
-        for socket in self._sockets():
-            if socket.get(zmq.EVENTS) & _READABLE:
-                if socket is self._out:
-                    self._subscriptions()
-                else:
-                    self._guard.handle(socket)
-        return open_still
-
-    def _sockets(self) -> list[Socket]:
-        return [self._out, *self._guard.sockets]
-
-    def _subscriptions(self) -> None:
-        for _ in range(_SUBSCRIPTIONS):
-            try:
-                said = self._out.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            prefix = said[1:]
-            if said[:1] not in (b"\0", b"\1") or not any(topic.startswith(prefix) for topic in _PREFIX.values()):
-                self._log.refuse("a subscription to no topic of ours", "a subscriber")
-            elif said[:1] == b"\1":
-                self._wanted.add(prefix)
-            else:
-                self._wanted.discard(prefix)
+    def _look(self, timeout_ms: int) -> tuple[bool, bool]:
+        """Wait for the bell, a subscriber or the door. Has the session not let go of us? Has it rung?"""
+        ready = dict(self._poll.poll(timeout_ms))
+        rung = ready.pop(self._bell, 0)
+        open_still = not rung or bool(os.read(self._bell, 64))
+        self._out.serve(ready)
+        return open_still, bool(rung)
 
     def _beat(self) -> int:
         """Each second, say how far we are; returns the memory held if it is time to look."""
@@ -144,8 +105,9 @@ class Teller:
         if now_s - self._beat_s < BEAT_S:
             return 0
         self._beat_s = now_s
-        if self._wanted and not self._behind:
-            self._out.send(_PREFIX["beat"] + self._maker.beat(self._page.now_ns()), _NOWAIT)
+        if self._out.wanted and not self._behind:
+            self._out.send([PREFIXES["beat"] + self._maker.beat(self._page.now_ns())])
+        self._out.beat()
         return resident_bytes()
 
 
