@@ -52,6 +52,9 @@ class Recorder(Protocol):
 class Publisher(Protocol):
     """What the session asks of a stream. It must never block."""
 
+    def coming(self) -> None:
+        """Something came, and will be in the journal in a moment."""
+
     def committed(self, host_ns: int) -> None:
         """The journal has new records; ``host_ns`` is the link's clock now."""
 
@@ -193,6 +196,8 @@ class Session:
         if not payloads:
             self._publish(host_ns)
             return
+        if self.publisher:
+            self.publisher.coming()
         self.journal.append_batch(_EVENT, host_ns, payloads)
         for payload in payloads:
             self.hear(payload)

@@ -57,11 +57,12 @@ class StreamRig:
         session: str = SESSION,
         keys: Path | None = None,
         linger_s: float = 10.0,
+        eager: bool = False,
     ) -> None:
         folder = data / session
         folder.mkdir(parents=True)
         self.journal = JournalWriter.create(folder / "journal", sync_every_s=None)
-        self.publisher = Publisher(address, session, data, keys, linger_s=linger_s)
+        self.publisher = Publisher(address, session, data, keys, linger_s=linger_s, eager=eager)
         self.address = self.publisher.address or ""
         self.made = 0
         self._payloads = payloads()
@@ -73,6 +74,7 @@ class StreamRig:
     def make(self, n: int) -> None:
         """Record ``n`` events in one turn of the loop, as a session does."""
         host_ns = time.monotonic_ns()
+        self.publisher.coming()
         self.journal.append_batch(int(Kind.EVENT), host_ns, [next(self._payloads) for _ in range(n)])
         self.journal.commit()
         self.publisher.committed(host_ns)

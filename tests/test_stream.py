@@ -1,17 +1,46 @@
-"""The stream, over real sockets."""
+"""The stream, over real sockets and with its real processes: whatever happens, every listener ends with every event."""
 
 from __future__ import annotations
 
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
+import zmq
+from stream_peers import (
+    ROOT,
+    Hostile,
+    Listening,
+    listen_process,
+    messages,
+    paced,
+    running_rig,
+    subscriber,
+    until,
+    whole,
+)
+from stream_rig import SESSION, StreamRig
 
 from rig.errors import ConfigError
-from rig.stream import open_publisher
+from rig.stream import answers_at, open_publisher, schema, split_address
+from rig.stream.copy import Proof
+
+
+def good(proof: Proof, events: int) -> None:
+    assert proof.good, proof
+    assert (proof.events, proof.missing, proof.double) == (events, 0, 0)
+    assert f"{events} of {events} events, 0 missing" in str(proof)
 
 
 def test_no_address_is_no_stream(tmp_path: Path) -> None:
     with open_publisher(None, "M07/2026-03-02_1", tmp_path) as publisher:
+        publisher.coming()
         publisher.committed(0)
         assert publisher.address is None
 
@@ -22,3 +51,191 @@ def test_a_taken_address_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert publisher.address is not None
         with pytest.raises(ConfigError, match="cannot be bound"):
             open_publisher(publisher.address, "M07/2026-03-02_2", tmp_path)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_early_and_late_listeners_get_the_whole_session(tmp_path: Path, eager: bool) -> None:
+    rig = StreamRig(tmp_path / "data", eager=eager)
+    with Listening(rig.address, tmp_path / "early") as early:
+        rig.pace(2000, 1.5)
+        with Listening(rig.address, tmp_path / "late") as late:
+            rig.pace(2000, 1.0)
+            rig.end()
+            until(lambda: early.proofs and late.proofs)
+            assert early.listener.status.bound_us is None or early.listener.status.bound_us < 1e6
+    for who, proofs in (("early", early.proofs), ("late", late.proofs)):
+        good(proofs[0], rig.made)
+        whole(tmp_path / "data", tmp_path / who)
+        kept = json.loads((tmp_path / who / SESSION / "proof.json").read_text(encoding="utf-8"))
+        assert (kept["good"], kept["events"]) == (True, rig.made)
+    assert rig.publisher.words().startswith(f"stream: 2 of 2 listeners hold all {rig.made + 3} records")
+
+
+def test_a_listener_stalled_and_killed_again_and_again(tmp_path: Path) -> None:
+    rig, address = running_rig(tmp_path / "data", 5000, 7)
+    copy = tmp_path / "out" / SESSION / "journal"
+    for _ in range(3):
+        before = copy.stat().st_size if copy.exists() else 0
+        listener = listen_process(address, tmp_path / "out")
+        until(lambda before=before: copy.exists() and copy.stat().st_size > before)  # type: ignore[misc]
+        listener.kill()
+        listener.communicate()
+    listener = listen_process(address, tmp_path / "out")
+    time.sleep(0.7)
+    listener.send_signal(signal.SIGSTOP)
+    time.sleep(2)
+    listener.send_signal(signal.SIGCONT)
+    said, _ = listener.communicate(timeout=60)
+    told, _ = rig.communicate(timeout=60)
+    made = json.loads(told.splitlines()[-1])["made"]
+    assert listener.returncode == 0
+    assert f"{made} of {made} events, 0 missing, 0 double" in said
+    whole(tmp_path / "data", tmp_path / "out")
+
+
+def test_a_rig_that_dies_and_comes_again(tmp_path: Path) -> None:
+    port = free_port()
+    words = [sys.executable, str(ROOT / "tests" / "stream_rig.py"), str(tmp_path / "data"), f"tcp://127.0.0.1:{port}"]
+    first = subprocess.Popen([*words, "2000", "60"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with Listening(f"tcp://127.0.0.1:{port}", tmp_path / "out") as listening:
+        until(lambda: listening.records > 500)
+        first.kill()
+        first.communicate()
+        second = subprocess.Popen(
+            [*words, "2000", "2", "M07/2026-03-02_2"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        told, _ = second.communicate(timeout=60)
+        until(lambda: len(listening.proofs) == 2)
+    killed, then = listening.proofs
+    assert (killed.state, killed.same, killed.missing, killed.double) == ("interrupted", True, 0, 0)
+    good(then, json.loads(told.splitlines()[-1])["made"])
+    whole(tmp_path / "data", tmp_path / "out", "M07/2026-03-02_2")
+    whole(tmp_path / "data", tmp_path / "out")
+
+
+def test_processes_of_the_stream_that_die_are_begun_anew(tmp_path: Path) -> None:
+    rig = StreamRig(tmp_path / "data")
+    with Listening(rig.address, tmp_path / "out") as listening:
+        for role in (0, 1):
+            rig.pace(2000, 0.5)
+            until(lambda: listening.records > 0)
+            child = rig.publisher._children[role]
+            assert child is not None
+            child.kill()
+            rig.pace(2000, 1.0)
+        rig.end()
+        until(lambda: listening.proofs)
+    good(listening.proofs[0], rig.made)
+
+
+def test_one_topic_for_a_plain_subscriber(tmp_path: Path) -> None:
+    """Whoever wants some topics only sees by `nth` that none is missing; numbers and stamps are the journal's."""
+    rig = StreamRig(tmp_path / "data")
+    thread, stop = paced(rig, 1000)
+    with zmq.Context() as context:
+        trial = subscriber(context, rig.address, b"trial ", b"beat ")
+        every = subscriber(context, rig.address, b"")
+        found = messages(trial, 3)
+        all_of_them = messages(every, 0.5)
+        trial.close()
+        every.close()
+    stop.set()
+    thread.join()
+    rig.end()
+    assert {one.topic for one in found} == {"trial", "beat"}
+    states = [one for one in found if one.topic == "trial"]
+    assert [one.nth for one in states] == list(range(states[0].nth, states[0].nth + len(states)))
+    assert {one.name for one in states} == {"state"}
+    assert {one.topic for one in all_of_them} >= {"lever", "trial", "reward", "frame"}
+    numbers = [one.number for one in all_of_them if one.kind]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+
+
+def test_strangers_are_refused_and_logged_and_listeners_complete(tmp_path: Path) -> None:
+    rig = StreamRig(tmp_path / "data")
+    with Listening(rig.address, tmp_path / "out") as listening:
+        until(lambda: listening.listener.status.connected)
+        hostile = Hostile(rig.address)
+        rig.pace(2000, 3)
+        hostile.stop()
+        rig.end()
+        until(lambda: listening.proofs, 40)
+    good(listening.proofs[0], rig.made)
+    assert hostile.flooded > 100
+    log = (tmp_path / "data" / SESSION / "stream.log").read_text(encoding="utf-8")
+    refused = Counter[str]()
+    for status in rig.publisher.status.values():
+        refused.update(status["refused"])
+    assert refused["not the protocol"] > 10
+    assert refused["a malformed request"] > 10
+    assert sum(refused.values()) > 100
+    assert all(why in log for why in refused)
+    assert len(log.splitlines()) < 400, "a flood must not fill the disk"
+
+
+def test_requests_that_ask_for_the_wrong_thing(tmp_path: Path) -> None:
+    rig = StreamRig(tmp_path / "data")
+    rig.make(2000)
+    with zmq.Context() as context:
+        ask = context.socket(zmq.DEALER)
+        ask.linger = 0
+        ask.connect(answers_at(rig.address))
+
+        def answer(request: schema.Request) -> schema.Answer:
+            ask.send(schema.encode(request))
+            assert ask.poll(5000)
+            found: schema.Answer = schema.read_answer(ask.recv())
+            return found
+
+        pong = answer(schema.Ping(1, "", 0))
+        assert isinstance(pong, schema.Pong)
+        assert (pong.now, pong.session, pong.state, pong.count) == (SESSION, SESSION, "live", 2002)
+        first = answer(schema.From(2, SESSION, 0, 0))
+        assert isinstance(first, schema.Records)
+        assert [one.number for one in first.messages] == list(range(len(first.messages)))
+        last = first.messages[-1]
+        then = answer(schema.From(3, SESSION, last.number + 1, schema.check(last.kind, last.host_ns, last.payload)))
+        assert isinstance(then, schema.Records)
+        assert then.messages[0].number == last.number + 1
+        assert isinstance(answer(schema.From(4, SESSION, last.number + 1, 12345)), schema.Differs)
+        assert isinstance(answer(schema.From(5, SESSION, 10**9, 1)), schema.Differs)
+        unknown = answer(schema.Ping(6, "M99/2026-01-01_1", 0))
+        assert isinstance(unknown, schema.Pong)
+        assert unknown.state == "unknown"
+        for nonsense in (b"", b"\x00", b"x" * 500, schema.encode(schema.From(7, "../../etc", 0, 0))):
+            ask.send(nonsense)
+        ask.send(schema.encode(("stop", 8, SESSION)))
+        ask.send_multipart([schema.encode(schema.Ping(9, "", 0))] * 2)
+        last_pong = answer(schema.Ping(10, "", 0))
+        assert isinstance(last_pong, schema.Pong)
+        assert last_pong.id == 10, "none of these was answered"
+        ask.send(bytes(schema.MAX_REQUEST_BYTES + 1))  # oversized: sent away, and it may come again
+        until(lambda: ask.poll(0) or _asks(ask), 10)
+        ask.close()
+    rig.end()
+    assert rig.publisher.status["answer"]["refused"]["a malformed request"] == 5
+    assert rig.publisher.status["answer"]["refused"]["a request for what is not there"] == 1
+
+
+def _asks(ask: zmq.Socket[bytes]) -> bool:
+    ask.send(schema.encode(schema.Ping(11, "", 0)))
+    return bool(ask.poll(200))
+
+
+def free_port() -> int:
+    """One that is free now, and so is the next."""
+    while True:
+        with socket.socket() as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            port = int(one.getsockname()[1])
+            try:
+                two.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:5555", "tcp://:5", "tcp://rig:x", "udp://rig:5"])
+def test_addresses(address: str) -> None:
+    with pytest.raises(ConfigError, match="expected tcp"):
+        split_address(address)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rig.stream import zmtp
-from rig.stream.zmtp import Fault, Reader, Said
+from rig.stream.zmtp import PeerError, Reader, Said
 
 READY = zmtp.command(b"READY", b"\x0bSocket-Type\x00\x00\x00\x03SUB\x08Identity\x00\x00\x00\x00")
 HELLO = zmtp.GREETING + READY
@@ -59,7 +59,7 @@ def test_a_subscriber_in_any_pieces() -> None:
     ],
 )
 def test_what_no_subscriber_says(data: bytes, fault: str) -> None:
-    with pytest.raises(Fault, match=fault):
+    with pytest.raises(PeerError, match=fault):
         Reader(200).feed(data)
 
 
@@ -74,7 +74,7 @@ def test_anything_is_read_or_is_a_fault(data: bytes, before: bytes, size: int) -
         try:
             for at in range(0, len(data), piece):
                 said += reader.feed(data[at : at + piece])
-        except Fault:
+        except PeerError:
             fault = True
         outcomes.append((fault, reader.ready, None if fault else said))
         assert len(reader._data) <= 300

@@ -200,12 +200,9 @@ class Answerer:
             return False
         book = self.library.book(request.session)
         if isinstance(request, schema.Ping):
-            peer.session = request.session or self.library.present
-            peer.have, peer.seen_s = request.have, now_s
             pong = self._pong(request, book, read_ns)
-            over = pong.state != "live" and pong.session == self.library.present
-            peer.sure = over and peer.told and request.have >= pong.count
-            peer.told = over
+            peer.seen_s = now_s
+            self._note_held(peer, request, pong)
             return self._send(identity, schema.encode(pong))
         if book is None or request.number < 0:
             self._log.refuse("a request for what is not there", peer.who)
@@ -213,6 +210,16 @@ class Answerer:
         answer = self._records(request, book)
         peer.credit -= len(answer)
         return self._send(identity, answer)
+
+    def _note_held(self, peer: Peer, ping: schema.Ping, pong: schema.Pong) -> None:
+        """How far a listener is. One that names no session only asks which is on, and may have ended with this one."""
+        if not ping.session:
+            peer.session = peer.session or self.library.present
+            return
+        peer.session, peer.have = ping.session, ping.have
+        over = pong.state != "live" and pong.session == self.library.present
+        peer.sure = over and peer.told and ping.have >= pong.count
+        peer.told = over
 
     def _peer(self, identity: bytes, frame: Any) -> Peer:
         peer = self.peers.get(identity)

@@ -179,17 +179,17 @@ class Plain:
         try:
             for said in peer.reader.feed(data):
                 self._obey(peer, said)
-        except zmtp.Fault as fault:
+        except zmtp.PeerError as fault:
             self._log.refuse(str(fault), peer.who)
             self._remove(peer)
 
     def _obey(self, peer: Peer, said: zmtp.Said) -> None:
-        """What a subscriber may say. Raises Fault where it says too much."""
+        """What a subscriber may say. Raises PeerError where it says too much."""
         peer.said += 1
         if peer.heard_s - peer.talk_s > TALK_S:
             peer.talk_s, peer.said = peer.heard_s, 1
         if peer.said > MOST_SAID:
-            raise zmtp.Fault("more words than anybody needs")
+            raise zmtp.PeerError("more words than anybody needs")
         if said.what == "ready":
             self._give(peer, zmtp.READY)
         elif said.what == "ping":
@@ -259,7 +259,7 @@ class Sealed:
             send(body, _NOWAIT)
 
     def serve(self, ready: dict[int, int]) -> None:
-        """ZMQ's handles tell of a change once, and sending may have swallowed it: so the sockets are asked each time."""
+        """Whatever is ready: ZMQ's handles tell of a change once, and sending may have swallowed it."""
         for one in self._sockets():
             if one.get(zmq.EVENTS) & _READABLE:
                 if one is self._out:

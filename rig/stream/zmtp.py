@@ -1,7 +1,7 @@
 """ZMTP 3.0 (rfc.zeromq.org/spec/23), as much of it as a publisher without keys needs. Pure: bytes in, bytes out.
 
 A publisher that writes its sockets itself wakes one thread less than libzmq's, and can count what a peer says before
-it costs anything. Everything a subscriber may say is small: what is not, or is not in order, is a :class:`Fault`.
+it costs anything. Everything a subscriber may say is small: what is not, or is not in order, is a :class:`PeerError`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PROPERTY = struct.Struct(">I")
 _SUBSCRIBERS = (b"SUB", b"XSUB")
 
 
-class Fault(RigError):
+class PeerError(RigError):
     """A peer says what no subscriber says; the text says what, for the log."""
 
 
@@ -64,7 +64,7 @@ class Reader:
         self.ready = False
 
     def feed(self, data: bytes) -> list[Said]:
-        """What became whole by these bytes. Raises Fault; then the peer is to be sent away."""
+        """What became whole by these bytes. Raises PeerError; then the peer is to be sent away."""
         self._data += data
         said: list[Said] = []
         if not self._greeted:
@@ -73,21 +73,21 @@ class Reader:
             flags, body = frame
             one = _command(body) if flags & _COMMAND else _subscription(body)
             if self.ready == (one.what == "ready"):
-                raise Fault("a handshake out of order")
+                raise PeerError("a handshake out of order")
             self.ready = True
             said.append(one)
         return said
 
     def _greet(self) -> None:
         data = self._data
-        if data[:1] != _SIGNATURE[:1] and data or len(data) > 9 and data[9] != _SIGNATURE[9]:
-            raise Fault("not the protocol")
+        if not _SIGNATURE.startswith(data[:1]) or (len(data) > 9 and data[9] != _SIGNATURE[9]):
+            raise PeerError("not the protocol")
         if len(data) > _VERSION_AT and data[_VERSION_AT] < 3:
-            raise Fault("a protocol older than ZMTP 3")
+            raise PeerError("a protocol older than ZMTP 3")
         if len(data) < GREETING_BYTES:
             return
         if data[_MECHANISM_AT : _MECHANISM_AT + 20] != _NULL:
-            raise Fault("keys where there are none")
+            raise PeerError("keys where there are none")
         del data[:GREETING_BYTES]
         self._greeted = True
 
@@ -97,12 +97,12 @@ class Reader:
             return None
         flags = data[0]
         if flags & ~_COMMAND:  # in parts, long (longer than any limit of ours), or not defined
-            raise Fault("an oversized or unknown frame")
+            raise PeerError("an oversized or unknown frame")
         if len(data) < 2:
             return None
         end = 2 + data[1]
         if data[1] > self._limit:
-            raise Fault("an oversized or unknown frame")
+            raise PeerError("an oversized or unknown frame")
         if len(data) < end:
             return None
         body = bytes(data[2:end])
@@ -112,7 +112,7 @@ class Reader:
 
 def _subscription(body: bytes) -> Said:
     if body[:1] not in (b"\0", b"\1"):
-        raise Fault("a message where only subscriptions are taken")
+        raise PeerError("a message where only subscriptions are taken")
     return Said("subscribe" if body[0] else "cancel", body[1:])
 
 
@@ -121,7 +121,7 @@ def _command(body: bytes) -> Said:
     name, rest = body[1 : 1 + length], body[1 + length :]
     if name == b"READY":
         if _properties(rest).get(b"socket-type") not in _SUBSCRIBERS:
-            raise Fault("not a subscriber")
+            raise PeerError("not a subscriber")
         return Said("ready", b"")
     if name == b"PING" and len(rest) >= 2:
         return Said("ping", rest[2:])
@@ -136,10 +136,10 @@ def _properties(data: bytes) -> dict[bytes, bytes]:
         name_end = 1 + data[0]
         value_at = name_end + _PROPERTY.size
         if value_at > len(data):
-            raise Fault("a malformed handshake")
+            raise PeerError("a malformed handshake")
         end = value_at + _PROPERTY.unpack_from(data, name_end)[0]
         if end > len(data):
-            raise Fault("a malformed handshake")
+            raise PeerError("a malformed handshake")
         found[data[1:name_end].lower()] = data[value_at:end]
         data = data[end:]
     return found
