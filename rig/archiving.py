@@ -19,7 +19,7 @@ from sqlalchemy.engine import make_url
 from rig.archive import Archive, folder_below
 from rig.config import Config
 from rig.configfile import beside
-from rig.derived import derive, entry_of
+from rig.derived import MEASURES, derive, entry_of
 from rig.entry import MEASURES_VERSION, Entry
 from rig.errors import RecordError, RigError
 from rig.record import JOURNAL, sessions
@@ -107,11 +107,18 @@ def rebuild(
     data: Path,
     *,
     workers: int | None = None,
+    anew: bool = False,
     told: Callable[[int, int], None] | None = None,
 ) -> Synced:
-    """Make the rows of every session below ``data`` anew from its journal. Sessions of other rigs stay."""
+    """Make the rows of every session below ``data`` anew from its journal. Sessions of other rigs stay.
+
+    Measures are taken from beside the journal where they were made from its very bytes; ``anew``: they are not.
+    """
     synced = Synced()
     folders = sessions(data)
+    if anew:
+        for folder in folders:
+            (folder / MEASURES).unlink(missing_ok=True)
     most: dict[str, int] = {}  # bytes of the fullest journal met so far, by session
     waiting: dict[str, tuple[Entry, str]] = {}
     for done, (folder, entry) in enumerate(_prepared(folders, workers, parquet=False), 1):

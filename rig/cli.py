@@ -14,6 +14,7 @@ from rig.errors import RigError
 COMMANDS = {
     "run": "run a session",
     "simulate": "rehearse a whole study: mice that learn, day by day",
+    "archive": "the index of all sessions: what it holds; sync, rebuild",
     "curve": "learning curves of animals or groups: terminal, figure, CSV, JSON",
     "subject": "an animal's page, and its ledger of weight and water",
     "show": "show a session: how it went, trial by trial",

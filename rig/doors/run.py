@@ -22,6 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from rig.archiving import archive_session
 from rig.config import Config, from_plain
 from rig.configfile import load_config
 from rig.doors.live import Live
@@ -104,6 +105,9 @@ def run(args: argparse.Namespace) -> int:
             print(f"note: {warning}", file=sys.stderr)
         with _Interrupt(session), live or nullcontext():
             summary = session.run()
+    note = archive_session(intent.order.config, intent.order.config_path, Path(summary.session))
+    if note:
+        print(f"note: {note}", file=sys.stderr)
     if args.json:
         print(json.dumps(summary.plain()))
     else:
