@@ -44,17 +44,17 @@ class Population:
 
     learning_days: float = 4.1  # median over animals of the time constant of skill
     learning_log_sd: float = 0.5
-    reaction: Course = Course(0.0, -2.25, 0.45, 1.25, 0.15)  # log s from cue to first movement
-    hit: Course = Course(-1.0, 1.5, 0.7, 1.5, 0.3)  # logit of a bout's chance to hold a press
+    reaction: Course = Course(-0.02, -2.45, 0.45, 1.1, 0.15)  # log s from cue to first movement
+    hit: Course = Course(-1.0, 1.8, 0.7, 1.4, 0.3, pace=1.25)  # logit of a bout's chance to hold a press
     into: Course = Course(-1.1, -1.05, 0.1, 0.5, 0.1)  # log s from a bout's begin to its push
-    scatter: Course = Course(0.25, -0.32, 0.05, 0.35, 0.1, pace=0.5)  # log of the SD, in logs, around the template
+    scatter: Course = Course(0.0, -0.32, 0.05, 0.35, 0.1, pace=0.5)  # log of the SD, in logs, around the template
     engage: Course = Course(3.0, 4.0, 0.5, 1.0, 0.3)  # logit of the chance to try at all in a trial
     pause_s: float = 0.9  # mean between one bout without water and the next
     reaction_log_sd: float = 0.6  # from trial to trial
     idle_s: float = 10.0  # mean time between bouts without a cue
     hold_ms: float = 200.0  # median over animals of how long a push is held
     hold_log_sd: float = 0.6
-    fidgets: float = 1.5  # median over animals of the mean number of small pushes at a bout's end
+    fidgets: float = 2.0  # median over animals of the mean number of small pushes at a bout's end
     bad_day: float = 0.05  # share of days on which an animal hardly tries
     capacity_drops: float = 170.0  # median of the water after which an animal is sated
 
