@@ -75,7 +75,7 @@ def test_a_whole_study_in_one_query(study_place: Path) -> None:  # noqa: F811
     """With DuckDB, polars and pandas alike."""
     pattern = str(study_place / "*" / "*" / LEVER)
     asked = f"SELECT subject, count(*) AS n, max(mm) AS top FROM read_parquet('{pattern}') GROUP BY subject ORDER BY 1"
-    rows = duckdb.sql(asked).fetchall()
+    rows = duckdb.connect().execute(asked).fetchall()
     every = pd.concat([pd.read_parquet(path) for path in sorted(study_place.glob(f"*/*/{LEVER}"))])
     grouped = every.groupby(every["subject"].astype(str))["mm"].agg(["count", "max"])
     assert rows == [(name, row["count"], pytest.approx(row["max"])) for name, row in grouped.iterrows()]

@@ -77,12 +77,13 @@ def opened(data: Path | None, config_path: str) -> Iterator[tuple[Archive, Path]
 def _show(args: argparse.Namespace, archive: Archive, data: Path) -> int:
     known = archive.known().values()
     held = {row["folder"] for row in known}
+    named = clashes(archive.sessions())
     found = {
         "archive": make_url(archive.url).render_as_string(hide_password=True),
         **archive.counts(),
         "not_measured": sum(bool(row["why"]) for row in known),
         "missing": sum(folder_below(folder, data) not in held for folder in sessions(data)),
-        "clashes": clashes(archive.sessions()),
+        "clashes": named,
     }
     if args.json:
         print(json.dumps(found))
@@ -93,7 +94,7 @@ def _show(args: argparse.Namespace, archive: Archive, data: Path) -> int:
         print(f"{found['not_measured']} sessions have no measures (no cue, or no lever on record)")
     if found["missing"]:
         print(f"{found['missing']} sessions in {data} are not in it yet: run `rig archive sync`")
-    for line in found["clashes"]:
+    for line in named:
         print(f"note: {line}")
     return 0
 
