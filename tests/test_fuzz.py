@@ -58,6 +58,13 @@ def test_noise_spoilt_frames_and_valid_ones_never_crash_it_nor_touch_an_output(s
     assert run("random", seed, LIVES) == f"{LIVES} lives from seed {seed}\n"
 
 
+def test_what_the_fuzzer_kept_breaks_no_promise() -> None:
+    """Bare frames, bare tables and whole lives that together ran every line the fuzzer ever reached."""
+    kept = sorted((HERE / "corpus").iterdir())
+    assert len(kept) > 40
+    assert run("replay", *kept) == f"{len(kept)} files\n"
+
+
 def told(vectors: list[Vector], folder: Path) -> list[list[Event]]:
     """The events of each vector as the sanitized core tells them."""
     blocks = run("vectors", *(folder / f"{vector.name}.trial" for vector in vectors)).split("\n\n")
