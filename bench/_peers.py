@@ -63,13 +63,13 @@ class Ours:
     """rig/wire.py and rig/numbering.py, and firmware/core/frame.c beside them."""
 
     name = "ours"
-    _UNNUMBERED = {wire.BY_NAME[name].number for name in ("lost", "boot")}  # which this bench does not draw
+    _not_drawn = frozenset(wire.BY_NAME[name].number for name in ("lost", "boot"))  # a real board sends few of them
 
     def make(self, rng: random.Random) -> Made:
         first, payloads = rng.getrandbits(20), list[bytes]()
         while len(payloads) < EVENTS:
             payload = event(rng, first + len(payloads))
-            if payload[0] not in self._UNNUMBERED:
+            if payload[0] not in self._not_drawn:
                 payloads.append(payload)
         return Made(payloads, b"", b"".join(map(wire.frame, payloads)), b"")
 

@@ -18,13 +18,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _peers import EVENTS, System, systems
 from damaged import KINDS, Damage
 
+ROOT = Path(__file__).parents[1]
 POOL = 5000  # different streams, each damaged many times
 
 

@@ -3,8 +3,8 @@
     python bench/decode.py [--events 400000]
 
 CPU time of the best of some rounds, in chunks of 4096 bytes as a serial port gives them. Each figure is also a multiple
-of the reference in the same run: the same bytes only split at their zeros, nothing checked. The second table is of short
-events, each decoder's own (an input's change, a state, a poke): ours to message, number and time, checked and in order;
+of the reference in the same run: the same bytes only split at their zeros, nothing checked. The second table is of
+short events, each decoder's own (an input's change, a state, a poke): ours to message, number and time;
 theirs to what their decoders hand up. One line a run goes to history.ndjson.
 """
 
@@ -19,9 +19,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _peers import systems
 from damaged import event
@@ -29,6 +28,7 @@ from damaged import event
 from rig import wire
 
 CHUNK = 4096
+ROOT = Path(__file__).parents[1]
 POOL = 5000
 
 
