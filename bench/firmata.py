@@ -55,22 +55,16 @@ def rig_host(port: str, binary: str) -> None:
     """This program's loop: its engine, its trial machine, its session's socket; one window rule that never rests."""
     import socket  # noqa: PLC0415
 
-    from rig.firmata.engine import Engine, Trials  # noqa: PLC0415
+    from rig.firmata.engine import Engine  # noqa: PLC0415
     from rig.firmata.loop import FdPort, Loop  # noqa: PLC0415
     from rig.firmata.wiring import Placed, Wiring  # noqa: PLC0415
 
     engine = Engine(Wiring(lever="A0", outputs={"valve": 8}, inputs={}))
-    engine.placed = Placed(lever=14, channel=0, bits=10, outputs={"valve": 8}, inputs={}, light_level=None)
-    engine.board.able = {pin: {0: 1, 1: 1, **({2: 10} if pin > 13 else {})} for pin in range(20)}
-    engine.board.channels = {i: 14 + i for i in range(6)}
-    engine.board.settle(engine.placed, {"lever": 8})
-    engine.board.give()
-    now_us = time.monotonic_ns() // 1000
-    engine.trials = Trials(now_us)
-    engine._pin_bits = [(8, 1)]
-    engine._heard_us = engine._sample_us = engine._moved_us = now_us
-    engine._probe_due_us = now_us + 10**12  # the model in C answers no versions
-    engine.rest_counts = engine._counts = 512
+    engine.rest_counts = 512
+    engine.start(
+        time.monotonic_ns() // 1000,
+        Placed(lever=14, channel=0, bits=10, outputs={"valve": 8}, inputs={}, light_level=None),
+    )
     table(engine)
     session, far = socket.socketpair()
     guard, watcher = socket.socketpair()

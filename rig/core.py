@@ -40,7 +40,7 @@ def firmware_folder() -> Path:
 def sources() -> list[Path]:
     """Every C file of the simulated body, core first, in a fixed order."""
     folder = firmware_folder()
-    return [*sorted((folder / "core").glob("*.c")), folder / "boards" / "host" / "host.c"]
+    return [*sorted((folder / "core").glob("*.c")), *sorted((folder / "boards" / "host").glob("*.c"))]
 
 
 def compiler() -> list[str]:
@@ -109,11 +109,14 @@ def build(extra_flags: tuple[str, ...] = ()) -> Path:
 
 
 def declarations() -> str:
-    """What cffi needs to know, cut from the header itself so that there is no second copy."""
-    text = (firmware_folder() / "boards" / "host" / "host.h").read_text(encoding="utf-8")
-    found = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.DOTALL)
-    assert found is not None, "host.h has lost its cffi marks"
-    return found.group(1)
+    """What cffi needs to know, cut from the headers themselves so that there is no second copy."""
+    parts = []
+    for name in ("host.h", "firmata.h"):
+        text = (firmware_folder() / "boards" / "host" / name).read_text(encoding="utf-8")
+        found = re.search(r"/\* cffi: begin \*/(.*)/\* cffi: end \*/", text, re.DOTALL)
+        assert found is not None, f"{name} has lost its cffi marks"
+        parts.append(found.group(1))
+    return "\n".join(parts)
 
 
 @functools.cache

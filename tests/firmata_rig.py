@@ -219,7 +219,7 @@ class VirtualLink:
         engine, end = self.engine, self.end
         until_us = end.now_us + timeout_ns // 1000
         while True:
-            said = engine.trials.send()
+            said = engine.trials.said()
             if said or end.now_us >= until_us:
                 return said
             data = end.read_until(max(end.now_us + 1, min(until_us, engine.trials.next_us(end.now_us))))
@@ -230,7 +230,7 @@ class VirtualLink:
             self._act()
 
     def _act(self) -> None:
-        out = self.engine.board.give()
+        out = self.engine.trials.out()
         if out:
             self.end.write(out)
 

@@ -51,6 +51,11 @@ class Splitter:
             self._rest = b""
         return found
 
+    def leave(self) -> bytes:
+        """The beginning of a message whose end somebody else will read."""
+        rest, self._rest = self._rest, b""
+        return rest
+
     @staticmethod
     def _three(data: bytes, at: int, end: int) -> int:
         """Length of the message; 0: not whole yet; negative: so many bytes that are none."""

@@ -1,8 +1,9 @@
 """The loop: a process of its own between the board's port and the session, asleep until a byte or a deadline comes.
 
 It shares its interpreter with nothing, collects no garbage, and runs with real-time priority where the system permits.
-Order at each waking: the board's bytes and what they decide, its outputs; then the session. It never waits for the
-session, and nothing here spins. POSIX only (descriptors are inherited, scheduling is asked for).
+The short way – the board's bytes, what they decide, its outputs, the guard's beat – is C, asleep outside the
+interpreter (``Trials.wait``); here is what comes after it: the session, the board's other words, signals. It never waits
+for the session, and nothing spins. POSIX only (descriptors are inherited, scheduling is asked for).
 
 Frames to the session: kind u8, length u16, content: W bytes of the wire, S status (JSON), R ready (JSON), E the error
 that ended it. From the session: bytes of the wire alone; the end of them is the end.
@@ -25,13 +26,11 @@ from typing import Any
 
 from rig.errors import BoardError, RigError
 from rig.firmata.engine import Engine
-from rig.firmata.latency import Latency
 from rig.firmata.wiring import Wiring
 
 FRAME = struct.Struct("<BH")
 PRIORITY = 50
-BEAT_S = 0.01  # while an output is on
-IDLE_BEAT_S = 0.1
+SIGNAL_NS = 10_000_000  # a signal that came between two instructions waits at most so long
 STATUS_NS = 1_000_000_000
 ROOM = 1 << 16
 GOODBYE = b"\xff\xff"
@@ -92,12 +91,10 @@ class Loop:
 
     def __init__(self, engine: Engine, port: FdPort, session: socket.socket, guard: socket.socket) -> None:
         self.engine, self.port, self.session, self.guard = engine, port, session, guard
-        self.reply, self.late = Latency(), Latency()
         self.scheduling = hurry()
         self._out = bytearray()
-        self._told = -1
-        self._beat_ns = 0
         self._status_ns = 0
+        self._began = False
         session.setblocking(False)
 
     def frame(self, kind: bytes, content: bytes) -> None:
@@ -112,18 +109,18 @@ class Loop:
             "clock": "host",
             "uncertainty_us": round(engine.uncertainty_us),
             "scheduling": self.scheduling,
-            "frames": self.reply.n,
-            **self.reply.plain("loop"),
-            **self.late.plain("timer"),
+            "frames": engine.trials.replies,
+            **engine.trials.times_us(),
             "sample_period_us": round(engine.sample_period_us),
             "round_trip_us": trips[len(trips) // 2] if trips else 0,
             "round_trip_worst_us": trips[-1] if trips else 0,
             "stray_bytes": engine.board.splitter.stray,
-            "warnings": [f"{text} ({n} x)" for text, n in engine.warnings.items()],
+            "warnings": engine.warnings,
         }
 
     def ready(self) -> None:
         """Tell the session that the board is found and safe."""
+        self._began = True
         board, engine = self.engine.board, self.engine
         about = {
             "firmware": board.firmware,
@@ -136,41 +133,20 @@ class Loop:
 
     def run(self) -> str:
         """Until the session lets go. Raises BoardError for the board, StoppedError for a signal."""
-        engine, port = self.engine, self.port
-        fds: list[Any] = [port.fd, self.session, self.guard]
+        engine, trials, lib = self.engine, self.engine.trials, self.engine.trials.lib
+        port, session, guard = self.port.fd, self.session.fileno(), self.guard.fileno()
         while True:
+            until_ns = min(time.monotonic_ns() + SIGNAL_NS, self._status_ns + STATUS_NS, 1000 * engine.check_us)
+            wants = trials.wait(port, session, guard, until_ns, full=bool(self._out))
+            if wants & lib.FIRMATA_GONE:
+                raise BoardError(f"the board is gone ({_reason(trials.seen.error)}): check the cable")
             now_ns = time.monotonic_ns()
-            due_us = engine.trials.next_us(now_ns // 1000)
-            longest_s = BEAT_S if engine.active else IDLE_BEAT_S
-            wait_s = min(longest_s, max(0.0, due_us / 1e6 - now_ns / 1e9))
-            ready = select.select(fds, [self.session] if self._out else [], [], wait_s)[0]
-            woke_ns = time.monotonic_ns()
-            if woke_ns // 1000 >= due_us:
-                self.late.add(woke_ns - 1000 * due_us)
-            if port.fd in ready:
-                engine.serial(woke_ns // 1000, port.take())
-                self._act()
-                self.reply.add(time.monotonic_ns() - woke_ns)
-            else:
-                engine.step(woke_ns // 1000)
-                self._act()
-            if self.session in ready and not self._hear():
+            engine.attend(now_ns // 1000)
+            if wants & lib.FIRMATA_HEAR and not self._hear():
                 return "the session let go"
-            if self.guard in ready:
+            if wants & lib.FIRMATA_GUARD:
                 raise BoardError("the guard process is gone: outputs were closed, start again")
-            self._tell(woke_ns)
-
-    def _act(self) -> None:
-        """Outputs first: the board, then the guard's beat."""
-        out = self.engine.board.give()
-        if out:
-            self.port.write(out)
-        active = self.engine.active
-        now_ns = time.monotonic_ns()
-        if active != self._told or now_ns - self._beat_ns > (BEAT_S if active else IDLE_BEAT_S) * 5e8:
-            self._told, self._beat_ns = active, now_ns
-            with contextlib.suppress(OSError):
-                self.guard.send(struct.pack("<H", active))
+            self._tell(now_ns)
 
     def _hear(self) -> bool:
         try:
@@ -181,17 +157,16 @@ class Loop:
             return False
         if data:
             self.engine.session(time.monotonic_ns() // 1000, data)
-            self._act()
+            self.engine.trials.flush(self.port.fd, self.guard.fileno())
         return bool(data)
 
     def _tell(self, now_ns: int) -> None:
         """Hand the session what there is; what it does not take waits in the trial machine's own queue."""
-        if now_ns - self._status_ns > STATUS_NS:
+        if now_ns - self._status_ns >= STATUS_NS:
             self._status_ns = now_ns
-            self.engine.step(now_ns // 1000)
             self.frame(b"S", json.dumps(self.status()).encode())
         if len(self._out) < ROOM:
-            data = self.engine.trials.send()
+            data = self.engine.trials.said()
             if data:
                 self.frame(b"W", data)
         if self._out:
@@ -200,11 +175,16 @@ class Loop:
 
     def last_word(self, text: str) -> None:
         """The error that ended it, for the session, if it still listens."""
-        self.frame(b"S", json.dumps(self.status()).encode())
+        if self._began:
+            self.frame(b"S", json.dumps(self.status()).encode())
         self.frame(b"E", text.encode())
         self.session.settimeout(1.0)
         with contextlib.suppress(OSError):
             self.session.sendall(self._out)
+
+
+def _reason(error: int) -> str:
+    return os.strerror(error) if error else "end of file"
 
 
 def hurry() -> str:
