@@ -2,8 +2,8 @@
 
 It shares its interpreter with nothing, collects no garbage, and runs with real-time priority where the system permits.
 The short way – the board's bytes, what they decide, its outputs, the guard's beat – is C, asleep outside the
-interpreter (``Trials.wait``); here is what comes after it: the session, the board's other words, signals. It never waits
-for the session, and nothing spins. POSIX only (descriptors are inherited, scheduling is asked for).
+interpreter (``Trials.wait``); here is what comes after it: the session, the board's other words, signals. It never
+waits for the session, and nothing spins. POSIX only (descriptors are inherited, scheduling is asked for).
 
 Frames to the session: kind u8, length u16, content: W bytes of the wire, S status (JSON), R ready (JSON), E the error
 that ended it. From the session: bytes of the wire alone; the end of them is the end.
