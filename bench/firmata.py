@@ -1,18 +1,21 @@
 """The host loop of a StandardFirmata board: frame in to reply out, beside C and beside pyfirmata2's own iterator.
 
 A board in C sends one analogue report a millisecond over a pseudo-terminal; each crosses a threshold, and the answer is
-a digital write. Measured by the board: from its write to the answer. Hosts: a blocking loop in C, this program's loop
-(its engine decides with the real trial machine: a window rule on the lever, an output), pyfirmata2's iterator with a
-callback. Each idle, with the rest of the program busy beside it, and with two busy processes. Ratios are to C in the
-same run.
+a digital write. Measured by the board: from its write to the answer. Hosts: a blocking loop in C, a whole session of
+this program (protocol, trial machine, guard, journal and stream; what answers is its loop process), pyfirmata2's
+iterator with a callback; all three ask for the same real-time priority. The session and C are measured at the same
+time, each on its own line: so the rest of the program – which keeps a record of a thousand decisions a second – is
+beside both, and so is whatever else this computer does. The iterator takes its turns beside the session in between.
+Then the same with two busy processes. Ratios are to C in the same run.
 
-    python bench/firmata.py [--frames 4000]
+    python bench/firmata.py [--rounds 5] [--frames 3000]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import contextlib
+import math
 import multiprocessing as mp
 import os
 import pty
@@ -21,9 +24,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tty
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +36,29 @@ import numpy as np
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
-from rig import wire  # noqa: E402
+from firmata_rig import CONFIG, PtyBoard, firmata_config  # noqa: E402
+
 from rig.firmata.loop import hurry  # noqa: E402
+
+SPAWN = mp.get_context("spawn")
+WARM_FRAMES = 10  # of each turn: the host has just been asleep
+REST, UP = 512, 700
+SAMPLE = b"\xe0\x00\x04"
+PINS = CONFIG.replace("valve: 8, sync: 9", "valve: 9, sync: 8").replace("stream: none", "stream: tcp://127.0.0.1:5791")
+PROTOCOL = '''"""An output follows the lever's window: one decision a frame."""
+
+from rig import *
+
+PARAMS = Params()
+
+
+def trial(p, past, rng):
+    window = Window(2 * mm, 6 * mm)
+    return Trial(
+        State("outside", when={window.entered: "inside"}, after=(600 * s, END)),
+        State("inside", on=[SYNC], when={window.left: "outside"}),
+    )
+'''
 
 
 def build() -> str:
@@ -43,70 +68,15 @@ def build() -> str:
     return target
 
 
+# --- hosts ------------------------------------------------------------------------------------------------------------
+
+
 def c_host(port: str, binary: str) -> None:
     """A blocking read in C, with the same scheduling."""
     fd = os.open(port, os.O_RDWR | os.O_NOCTTY)
     os.set_inheritable(fd, True)
     hurry()
     os.execv(binary, [binary, "host", str(fd)])
-
-
-def rig_host(port: str, binary: str) -> None:
-    """This program's loop: its engine, its trial machine, its session's socket; one window rule that never rests."""
-    import socket  # noqa: PLC0415
-
-    from rig.firmata.engine import Engine  # noqa: PLC0415
-    from rig.firmata.loop import FdPort, Loop  # noqa: PLC0415
-    from rig.firmata.wiring import Placed, Wiring  # noqa: PLC0415
-
-    engine = Engine(Wiring(lever="A0", outputs={"valve": 8}, inputs={}))
-    engine.rest_counts = 512
-    engine.start(
-        time.monotonic_ns() // 1000,
-        Placed(lever=14, channel=0, bits=10, outputs={"valve": 8}, inputs={}, light_level=None),
-    )
-    table(engine)
-    session, far = socket.socketpair()
-    guard, watcher = socket.socketpair()
-    for end, says in ((far, wire.frame(wire.encode("ping", {"token": 1, "next_event": 0}))), (watcher, b"")):
-        context = mp.get_context("spawn")
-        process = context.Process(target=other_end, args=(end, says), daemon=True)
-        process.start()
-    Loop(engine, FdPort(os.open(port, os.O_RDWR | os.O_NOCTTY)), session, guard).run()
-
-
-def table(engine: Any) -> None:
-    """Two states: outside the window the valve is off, inside it is on."""
-    trials = engine.trials
-
-    def say(name: str, **values: int) -> None:
-        payload = wire.encode(name, values, 0)
-        status = trials.lib.host_command(trials.host, 0, payload[0], payload[2:], len(payload) - 2)
-        assert status == 0, (name, status)
-
-    say("set_output", output=0, safe=0, max_on_us=2_000_000, window_us=0, max_duty_us=0)
-    say("set_safety", deadman_us=5_000_000, interlock=wire.NO_INPUT)
-    say("set_lever", source=1, period_us=1000, batch=10)
-    say("lock")
-    say("arm")
-    say("table_begin", trial=1, states=2, rules=1, generators=0)
-    state = dict.fromkeys((name for name, _ in wire.STATE_FIELDS), 0) | {"rules": 1}
-    say("table_state", index=0, **{**state, "on0": wire.ON_RULE, "to0": 1})
-    say("table_state", index=1, **{**state, "outputs": 1, "on0": wire.ON_RULE + 1, "to0": 0})
-    rule = {"kind": 1, "gate": 255, "lo_counts": 100, "hi_counts": 500, "hysteresis_counts": 5}
-    say("table_rule", index=0, **rule, time_us=0, refractory_us=0)
-    say("table_commit")
-    trials.lib.host_keep_alive(trials.host)
-
-
-def other_end(end: Any, says: bytes) -> None:
-    """The session or the guard: hears everything, and pings a few times a second as a session does."""
-    while True:
-        if says:
-            end.send(says)
-        if select.select([end], [], [], 0.1)[0] and not end.recv(1 << 16):
-            return
-        time.sleep(0.02)
 
 
 def pyfirmata_host(port: str, binary: str) -> None:
@@ -131,81 +101,180 @@ def pyfirmata_host(port: str, binary: str) -> None:
         time.sleep(1)
 
 
+def run_session(port: str, folder: str) -> None:
+    """A session of this program, as `rig run` launches one."""
+    from rig import launch  # noqa: PLC0415
+    from rig.session import Rules  # noqa: PLC0415
+
+    path = Path(folder)
+    (path / "follow.py").write_text(PROTOCOL)
+    config = firmata_config(port, folder, text=PINS)
+    order = launch.Order(config, path / "config.yaml", protocol=str(path / "follow.py"), rules=Rules(minutes=60))
+    launch.check_ready = lambda *_: []  # which refuses, rightly, an output that only the lever bounds
+    launch.launch(order)
+
+
 def busy() -> None:
     """A process that computes."""
     while True:
         sum(range(10_000))
 
 
-def program() -> None:
-    """The rest of the program: journals, JSON and drawings, as a session makes them."""
-    text = {"rows": [{"t": i, "x": i / 7} for i in range(500)]}
-    with tempfile.TemporaryFile() as file:
-        while True:
-            file.write(json.dumps(text).encode())
-            file.flush()
-            os.fsync(file.fileno())
-            time.sleep(0.005)
+class Simple:
+    """A host alone on a pseudo-terminal, stopped while it is not its turn."""
+
+    def __init__(self, target: Any, binary: str) -> None:
+        self.far, self._near = pty.openpty()
+        for end in (self.far, self._near):
+            tty.setraw(end)
+        self._process = SPAWN.Process(target=target, args=(os.ttyname(self._near), binary), daemon=True)
+        self._process.start()
+        time.sleep(3.0)
+        self._kill(signal.SIGSTOP)
+
+    def _kill(self, number: int) -> None:
+        assert self._process.pid
+        os.kill(self._process.pid, number)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[int]:
+        """The far end, while the host runs."""
+        drain(self.far)
+        self._kill(signal.SIGCONT)
+        try:
+            yield self.far
+        finally:
+            self._kill(signal.SIGSTOP)
+
+    def end(self) -> None:
+        """No more."""
+        self._kill(signal.SIGKILL)
 
 
-def one(binary: str, host: Callable[[str, str], None], frames: int) -> np.ndarray:
-    """Times of one run, µs."""
-    far, near = pty.openpty()
-    tty.setraw(far)
-    tty.setraw(near)
-    process = mp.get_context("spawn").Process(target=host, args=(os.ttyname(near), binary))
-    process.start()
-    time.sleep(2.5)
-    os.set_blocking(far, False)
-    try:
-        while os.read(far, 4096):
-            pass
-    except BlockingIOError:
-        pass
+class Session:
+    """A whole session; it meets the model of a board, which then hands its end of the line to the board in C."""
+
+    def __init__(self, folder: str) -> None:
+        model = PtyBoard()
+        self._process = SPAWN.Process(target=run_session, args=(model.port, folder))
+        self._process.start()
+        until_s = time.monotonic() + 30
+        while not model.rig.board.high[8]:  # it runs once its output follows the lever
+            assert time.monotonic() < until_s, "the session does not run"
+            running = len(model.rig.board.analog_reports) > 0
+            model.rig.lever = UP if running and int(time.monotonic() * 4) % 16 == 0 else REST
+            time.sleep(0.01)
+        model.rig.lever = REST
+        time.sleep(0.3)
+        self.far = model.let_go()
+        self._model, self._mine = model, threading.Event()
+        self._over = threading.Event()
+        self._feeder = threading.Thread(target=self._feed, daemon=True)
+        self._feeder.start()
+
+    def _feed(self) -> None:
+        """Samples at rest while it is not its turn: a board is never silent."""
+        while not self._over.wait(0.04):
+            if not self._mine.is_set():
+                os.write(self.far, SAMPLE)
+                drain(self.far)
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[int]:
+        """The far end, for the board in C."""
+        self._mine.set()
+        drain(self.far)
+        try:
+            yield self.far
+        finally:
+            self._mine.clear()
+
+    def end(self) -> None:
+        """No more."""
+        self._over.set()
+        self._feeder.join()
+        self._process.kill()
+        self._process.join()
+        self._model.close()
+
+
+def drain(fd: int) -> None:
+    """Away with what is there."""
+    while select.select([fd], [], [], 0)[0]:
+        os.read(fd, 4096)
+
+
+# --- measuring --------------------------------------------------------------------------------------------------------
+
+
+def board(binary: str, far: int, frames: int) -> subprocess.Popen[str]:
+    """A board in C at a far end; it prints a time a frame, in ns, negative where no answer came."""
     os.set_blocking(far, True)
+    command = [binary, "device", str(far), str(frames)]
     environment = {**os.environ, "RIG_REAL_TIME": "1"}
-    done = subprocess.run(
-        [binary, "device", str(far), str(frames)],
-        pass_fds=(far,),
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=True,
-    )
-    if process.pid:
-        os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    os.close(near)
-    os.close(far)
-    times = np.array(done.stdout.split(), float)
-    assert (times > 0).mean() > 0.99, f"{host.__name__}: {(times < 0).sum()} of {len(times)} frames without an answer"
-    return times[times > 0] / 1000
+    return subprocess.Popen(command, pass_fds=(far,), stdout=subprocess.PIPE, text=True, env=environment)
+
+
+def times_us(process: subprocess.Popen[str]) -> list[float]:
+    """What it measured, infinite for no answer."""
+    ns = [float(word) for word in process.communicate()[0].split()]
+    return [t / 1000 if t > 0 else math.inf for t in ns[WARM_FRAMES:]]
+
+
+def both_us(binary: str, session: Session, other: Simple, frames: int) -> tuple[list[float], list[float]]:
+    """A session and another host at the same time."""
+    with other.turn() as far:
+        with session.turn() as session_far:
+            one, two = board(binary, session_far, frames), board(binary, far, frames)
+            mine = times_us(one)
+        return mine, times_us(two)
+
+
+def compare(what: str, session: Session, c: Simple, iterator: Simple, binary: str, rounds: int, frames: int) -> None:
+    """Measure and print one table."""
+    names = ("C, blocking", "this loop, in a session", "pyfirmata2's iterator")
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for _ in range(rounds):
+        mine, theirs = both_us(binary, session, c, frames)
+        found[names[1]] += mine
+        found[names[0]] += theirs
+        found[names[2]] += both_us(binary, session, iterator, frames)[1]
+    print(f"{what} ({rounds * (frames - WARM_FRAMES)} frames each):")
+    base = np.percentile(found[names[0]], (50, 99))
+    for name, us in found.items():
+        silent = sum(map(math.isinf, us))
+        assert not silent or name == names[2], f"{name}: {silent} of {len(us)} frames without an answer"
+        p50, p99 = np.percentile(us, (50, 99))
+        print(
+            f"  {name:24} median {p50:7.0f} us ({p50 / base[0]:5.2f} x C)   p99 {p99:7.0f} us"
+            f" ({p99 / base[1]:5.2f} x C)   worst {max(us):7.0f} us"
+            + (f"   {silent} without an answer" if silent else ""),
+            flush=True,
+        )
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--frames", type=int, default=4000)
-    frames = parser.parse_args().frames
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=3000, help="a round; an even number")
+    args = parser.parse_args()
     binary = build()
-    hosts = (("C, blocking", c_host), ("this loop", rig_host), ("pyfirmata2's iterator", pyfirmata_host))
-    context = mp.get_context("spawn")
-    for what, beside in (("idle", ()), ("program beside", (program,)), ("two busy beside", (busy, busy))):
-        others = [context.Process(target=target, daemon=True) for target in beside]
-        for other in others:
-            other.start()
-        print(f"{what}:")
-        base: tuple[float, float] | None = None
-        for name, host in hosts:
-            us = one(binary, host, frames)
-            p50, p99 = (float(np.percentile(us, p)) for p in (50, 99))
-            base = base or (p50, p99)
-            print(
-                f"  {name:24} median {p50:7.0f} us ({p50 / base[0]:5.2f} x C)   p99 {p99:7.0f} us"
-                f" ({p99 / base[1]:5.2f} x C)   worst {us.max():7.0f} us"
-            )
-        for other in others:
-            other.kill()
+    print(f"scheduling of the hosts: {hurry()}; of the board in C: the same, below them")
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    with tempfile.TemporaryDirectory() as folder:
+        c, session, iterator = Simple(c_host, binary), Session(folder), Simple(pyfirmata_host, binary)
+        try:
+            compare("the rest of the program beside", session, c, iterator, binary, args.rounds, args.frames)
+            others = [SPAWN.Process(target=busy, daemon=True) for _ in range(2)]
+            for other in others:
+                other.start()
+            compare("and two busy processes", session, c, iterator, binary, args.rounds, args.frames)
+            for other in others:
+                other.kill()
+        finally:
+            for host in (c, session, iterator):
+                host.end()
 
 
 if __name__ == "__main__":

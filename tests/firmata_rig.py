@@ -306,10 +306,16 @@ class PtyBoard:
             except OSError:
                 return
 
-    def unplug(self) -> None:
-        """Pull the cable."""
+    def let_go(self) -> int:
+        """The board says and hears no more; its end of the line is whoever's."""
         os.write(self._waker, b"x")
         self._thread.join()
+        return self._far
+
+    def unplug(self) -> None:
+        """Pull the cable."""
+        if self._thread.is_alive():
+            self.let_go()
         for fd in (self._near, self._far):
             if fd >= 0:
                 os.close(fd)

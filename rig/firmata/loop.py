@@ -157,7 +157,7 @@ class Loop:
             return False
         if data:
             self.engine.session(time.monotonic_ns() // 1000, data)
-            self.engine.trials.flush(self.port.fd, self.guard.fileno())
+            self.engine.trials.flush(self.port.fd)
         return bool(data)
 
     def _tell(self, now_ns: int) -> None:

@@ -97,9 +97,9 @@ class Trials:
         """Sleep, decide, answer, until this process is wanted: bits ``FIRMATA_…`` of ``lib``."""
         return int(self.lib.firmata_wait(self.pins, port, session, guard, until_ns, full))
 
-    def flush(self, port: int, guard: int) -> int:
-        """Write what there is for the board now, and tell the guard. The same bits."""
-        return int(self.lib.firmata_flush(self.pins, port, guard))
+    def flush(self, port: int) -> int:
+        """Write what there is for the board now. The same bits."""
+        return int(self.lib.firmata_flush(self.pins, port))
 
     # --- how long it took --------------------------------------------------------------------------------------------
 

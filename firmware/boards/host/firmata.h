@@ -49,10 +49,10 @@ uint32_t firmata_said(firmata_t *f, uint8_t *bytes, uint32_t room);             
 uint32_t firmata_words(firmata_t *f, uint8_t *bytes, uint32_t room); /* what else the board said, as it came */
 const firmata_seen_t *firmata_seen(const firmata_t *f);
 
-/* Asleep until `until_ns` (CLOCK_MONOTONIC) or until the caller is wanted. Samples and levels are decided upon, the answer
- * written, and the guard told, before this looks at anything else. `full`: the session has not taken the last bytes yet. */
+/* Asleep until `until_ns` (CLOCK_MONOTONIC) or until the caller is wanted. Samples and levels are decided upon, and the
+ * answer written, before this looks at anything else. `full`: the session has not taken the last bytes yet. */
 int firmata_wait(firmata_t *f, int port, int session, int guard, int64_t until_ns, int full);
-int firmata_flush(firmata_t *f, int port, int guard); /* write what there is now; 0, or what is wanted */
+int firmata_flush(firmata_t *f, int port); /* write what there is now; 0, or what is wanted */
 
 /* How long replies took from the waking to the write, and how late timers were: within 7 %, the worst exact. */
 void firmata_time(firmata_t *f, uint8_t which, int64_t ns);
@@ -87,7 +87,7 @@ struct firmata {
     uint8_t message[3], have, in_words; /* the message that is coming; a longer one of others has begun */
     firmata_text_t out, words, said; /* for the board; of the board; for the session */
     uint16_t told;                   /* to the guard */
-    int64_t beat_ns;
+    int64_t beat_ns, settled_ns;     /* when the guard was told; when it may be again, or 0: at once */
     firmata_times_t times[2];
 };
 

@@ -15,6 +15,7 @@
 #define BEAT_NS 5000000LL       /* the guard hears of the loop so often while an output is on */
 #define IDLE_BEAT_NS 50000000LL
 #define STUCK_S 0.2             /* so long may the board take no bytes */
+#define SETTLE_NS 200000LL      /* after an answer the kernel has so long to send it, before guard and session are woken */
 #define SECOND_NS 1000000000LL
 
 static int64_t now_ns(void)
@@ -35,6 +36,8 @@ static int write_out(firmata_t *f, int port)
 {
     uint32_t at = 0;
     int wants = 0;
+    if (!f->out.used)
+        return 0;
     while (at < f->out.used && !wants) {
         ssize_t n = write(port, f->out.bytes + at, f->out.used - at);
         if (n > 0) {
@@ -51,12 +54,12 @@ static int write_out(firmata_t *f, int port)
         }
     }
     f->out.used = 0;
-    return wants;
+    f->settled_ns = now_ns() + SETTLE_NS;
+    return wants | (f->seen.unwired || f->seen.dim ? FIRMATA_TROUBLE : 0);
 }
 
-static void tell_guard(firmata_t *f, int guard)
+static void tell_guard(firmata_t *f, int guard, int64_t t_ns)
 {
-    int64_t t_ns = now_ns();
     uint16_t active = f->seen.active;
     if (active == f->told && t_ns - f->beat_ns < (active ? BEAT_NS : IDLE_BEAT_NS))
         return;
@@ -66,11 +69,9 @@ static void tell_guard(firmata_t *f, int guard)
     (void)!send(guard, beat, sizeof beat, MSG_DONTWAIT);
 }
 
-int firmata_flush(firmata_t *f, int port, int guard)
+int firmata_flush(firmata_t *f, int port)
 {
-    int wants = f->out.used ? write_out(f, port) : 0;
-    tell_guard(f, guard);
-    return wants | (f->seen.unwired || f->seen.dim ? FIRMATA_TROUBLE : 0);
+    return write_out(f, port);
 }
 
 static int take_port(firmata_t *f, int port, int64_t woke_ns)
@@ -85,20 +86,24 @@ static int take_port(firmata_t *f, int port, int64_t woke_ns)
     return 0;
 }
 
-/* When the machine, the guard or the caller is next waited for. */
+/* When the machine, the guard, the session or the caller is next waited for. */
 static int64_t due_ns(const firmata_t *f, int64_t t_ns, int64_t until_ns, int64_t *timer_ns)
 {
     int32_t ahead_us = (int32_t)(host_next(f->host) - (uint32_t)(t_ns / 1000));
-    int64_t beat_ns = f->beat_ns + (f->seen.active ? BEAT_NS : IDLE_BEAT_NS);
+    int64_t rest_ns = f->beat_ns + (f->seen.active ? BEAT_NS : IDLE_BEAT_NS);
+    if (f->settled_ns)
+        rest_ns = f->settled_ns;
     *timer_ns = (t_ns / 1000 + (ahead_us > 0 ? ahead_us : 0)) * 1000;
     int64_t first_ns = *timer_ns < until_ns ? *timer_ns : until_ns;
-    return first_ns < beat_ns ? first_ns : beat_ns;
+    return first_ns < rest_ns ? first_ns : rest_ns;
 }
 
-/* What the caller is wanted for, once the board and its outputs have had their turn. */
-static int wanted(firmata_t *f, const fd_set *in, const fd_set *out, int session, int guard, int full)
+/* Everybody else, once the answer is on its way: the guard, the session, and what the caller is wanted for. */
+static int others(firmata_t *f, const fd_set *in, const fd_set *out, int session, int guard, int full)
 {
     int wants = f->words.used ? FIRMATA_WORDS : 0;
+    f->settled_ns = 0;
+    tell_guard(f, guard, now_ns());
     if (!full)
         f->said.used += host_send(f->host, f->said.bytes + f->said.used, FIRMATA_ROOM - f->said.used);
     if ((!full && f->said.used) || FD_ISSET(session, out))
@@ -116,10 +121,12 @@ static int turn(firmata_t *f, int port, int session, int guard, int64_t until_ns
     FD_ZERO(&in);
     FD_ZERO(&out);
     FD_SET(port, &in);
-    FD_SET(session, &in);
-    FD_SET(guard, &in);
-    if (full)
-        FD_SET(session, &out);
+    if (!f->settled_ns) {
+        FD_SET(session, &in);
+        FD_SET(guard, &in);
+        if (full)
+            FD_SET(session, &out);
+    }
     int most = port > session ? port : session;
     int64_t t_ns = now_ns(), timer_ns, wait_ns = due_ns(f, t_ns, until_ns, &timer_ns) - t_ns;
     struct timespec wait = {0, 0};
@@ -133,18 +140,20 @@ static int turn(firmata_t *f, int port, int session, int guard, int64_t until_ns
         wants = take_port(f, port, woke_ns);
     else
         firmata_step(f, woke_ns / 1000);
-    wants |= firmata_flush(f, port, guard);
+    wants |= write_out(f, port);
     int64_t done_ns = now_ns();
     if (spoke)
         firmata_time(f, FIRMATA_REPLY, done_ns - woke_ns);
     if (woke_ns >= timer_ns)
         firmata_time(f, FIRMATA_LATE, woke_ns - timer_ns);
-    return wants | wanted(f, &in, &out, session, guard, full) | (done_ns >= until_ns ? FIRMATA_TIME : 0);
+    if (done_ns < f->settled_ns && !wants)
+        return 0;
+    return wants | others(f, &in, &out, session, guard, full) | (done_ns >= until_ns ? FIRMATA_TIME : 0);
 }
 
 int firmata_wait(firmata_t *f, int port, int session, int guard, int64_t until_ns, int full)
 {
-    int wants = firmata_flush(f, port, guard);
+    int wants = write_out(f, port);
     while (!wants)
         wants = turn(f, port, session, guard, until_ns, full);
     return wants;
