@@ -24,7 +24,7 @@ from rig.sound.loudness import LevelCalibration
 from rig.soundcard.measure import microphone_level, sound_calibrate, sound_test, tone_dbfs
 from rig.soundcard.stream import rescan
 
-SETTINGS = SoundSettings(device="pulse", latency_ms=40)
+SETTINGS = SoundSettings(device="pulse", block_samples=256, latency_ms=120)
 LEAST = "rig: rig-1\nlever: {mm_per_count: 0.01, travel_mm: [-1, 8]}\n"  # a config.yaml with what it must have
 TODAY = date(2025, 3, 1)
 real = pytest.mark.skipif(bool(missing()), reason=missing())

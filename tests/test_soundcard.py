@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
+from apart import apart
 from nullsink import RATE_HZ, NullSink, Recorder, Recording, missing
 from numpy.typing import NDArray
 
@@ -23,7 +26,8 @@ from rig.soundcard.stream import rescan
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
 CALIBRATION = LevelCalibration(date(2025, 3, 1), "pulse", 0.0, ((3000.0, 96.0), (6000.0, 100.0), (12_000.0, 98.0)))
-SETTINGS = SoundSettings(device="pulse", latency_ms=40)  # what is heard is tested here, how soon in bench/
+# What is heard is tested here, and how soon in bench/: so there is buffer enough for a machine that is busy.
+SETTINGS = SoundSettings(device="pulse", block_samples=256, latency_ms=120)
 SOUNDS: dict[str, Sound] = {
     "cue": make(Tone(tone_hz=6000, length_ms=400, level_db=70), RATE_HZ, CALIBRATION),
     "reward": make(Tone(tone_hz=12_000, length_ms=50, level_db=80, ramp_ms=2), RATE_HZ, CALIBRATION),
@@ -41,13 +45,12 @@ def sink() -> Iterator[NullSink]:
     rescan()
 
 
-@pytest.fixture
-def own_sink(sink: NullSink) -> Iterator[NullSink]:
-    """A daemon for this test alone to be killed; the module's own is back afterwards."""
+@contextlib.contextmanager
+def own_sink() -> Iterator[NullSink]:
+    """A daemon for one test alone, to be killed."""
     with NullSink() as running:
         rescan()
         yield running
-    rescan()
 
 
 def drain(engine: SoundEngine, seconds: float, until: Kind | None = None) -> list[SoundEvent]:
@@ -163,7 +166,8 @@ def test_a_cancelled_cue_is_silent_and_a_sounded_one_is_on_record(sink: NullSink
         outcome.clear()
         events = []
         for k in range(6):
-            token = engine.schedule("tick", time.monotonic_ns() + engine.lead_ns)
+            early_ns = 0 if k else 10**9  # told at once, it is called off in time on any machine
+            token = engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + early_ns)
             time.sleep(engine.lead_ns / 1e9 * k / 6)
             outcome[token] = engine.cancel(token)
             events += drain(engine, 0.12)
@@ -174,7 +178,7 @@ def test_a_cancelled_cue_is_silent_and_a_sounded_one_is_on_record(sink: NullSink
     assert {e.token for e in events if e.kind == Kind.CANCELLED} == {t for t, c in outcome.items() if c}
     assert started == {t for t, c in outcome.items() if not c}
     assert len(onsets(recording)) == len(started)
-    assert outcome[1], "told at once, it is cancelled in time"
+    assert next(iter(outcome.values()))
 
 
 def test_a_stopped_cue_fades(sink: NullSink) -> None:
@@ -197,16 +201,17 @@ def test_a_stopped_cue_fades(sink: NullSink) -> None:
     assert tail < 0.02 * full
 
 
-def test_an_underrun_is_on_record_and_it_plays_on(sink: NullSink) -> None:
+@apart
+def test_an_underrun_is_on_record_and_it_plays_on() -> None:
     """The interpreter is held for longer than the device can wait: a gap, and an event that says so.
 
     PortAudio's stream into PulseAudio often stalls after such a gap; then it is lost, opened anew, and back.
     """
-    with SoundEngine(SOUNDS, SETTINGS) as engine:
+    with own_sink(), SoundEngine(SOUNDS, SETTINGS) as engine:
         before, interval = drain(engine, 0.05), sys.getswitchinterval()
         sys.setswitchinterval(10)
         try:
-            held_until = time.monotonic() + 0.25
+            held_until = time.monotonic() + 0.4
             while time.monotonic() < held_until:
                 pass
         finally:
@@ -225,8 +230,14 @@ def test_an_underrun_is_on_record_and_it_plays_on(sink: NullSink) -> None:
 
 
 @pytest.mark.parametrize(("how", "body"), [("unplugged", Body.STOP), ("hanging", Body.TONE_PIN)])
-def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(own_sink: NullSink, how: str, body: Body) -> None:
-    settings = SoundSettings(device="pulse", latency_ms=40, without_device=body)
+@apart
+def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(how: str, body: Body) -> None:
+    with own_sink() as sink:
+        _lose(sink, how, replace(SETTINGS, without_device=body))
+
+
+def _lose(sink: NullSink, how: str, settings: SoundSettings) -> None:
+    body = settings.without_device
     long = make(Tone(tone_hz=6000, length_ms=20_000, level_db=70), RATE_HZ, CALIBRATION)
     engine = SoundEngine({**SOUNDS, "cue": long}, settings)
     engine.start()
@@ -234,9 +245,9 @@ def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(own_sink: NullS
     drain(engine, 1, Kind.STARTED)
     due = engine.schedule("cue", time.monotonic_ns() + 60 * 10**9)
     if how == "unplugged":
-        own_sink.kill()
+        sink.kill()
     else:
-        own_sink.freeze()
+        sink.freeze()
     events = drain(engine, 5, Kind.DEVICE_LOST)
     events += engine.drain_events()
     assert engine.body == body
@@ -250,7 +261,7 @@ def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(own_sink: NullS
     assert engine.tone_hz("failure") is None
     assert not engine.cancel(due)
     if how == "hanging":
-        own_sink.thaw()
+        sink.thaw()
         assert any(e.kind == Kind.DEVICE_BACK for e in drain(engine, 20, Kind.DEVICE_BACK))
         assert (engine.body, engine.warning) == (Body.DEVICE, "")
         engine.play("tick")

@@ -148,6 +148,10 @@ class Sound(Section, frozen=True, kw_only=True):
     ] = None
     sample_rate_hz: Annotated[int, Meta(ge=8000, le=768_000, description="Samples a second.")] = 48_000
     block_samples: Annotated[int, Meta(ge=1, le=8192, description="Fewer is sooner, and less safe.")] = 128
+    latency_ms: Annotated[
+        Annotated[float, Meta(gt=0, le=1000)] | None,
+        Meta(description="Buffer asked of the device; none: its least. More is later, and safer.", examples=[20]),
+    ] = None
     fallback: Annotated[
         Literal["tone", "silent", "stop"], Meta(description="What stands in for a device that is absent or lost.")
     ] = "tone"

@@ -101,6 +101,7 @@ class SoundSettings:
             device=sound.device,
             rate_hz=sound.sample_rate_hz,
             block_samples=sound.block_samples,
+            latency_ms=sound.latency_ms,
             without_device=stand_in,
             sync_ms=sound.sync_ms,
             delay_us=sound.delay_us,

@@ -9,6 +9,7 @@ One process, one stream: looking for devices again ends every stream there is.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import time
@@ -25,6 +26,8 @@ SETTLE_TIMEOUT_S = 5.0  # a sleeping sound server takes two seconds to wake
 SILENT_CALLBACK_NS = 500_000_000  # no callback for so long: the device is lost
 WARM_UP_UNDERRUNS = 3  # more than this before the first sound: the buffer is too small
 REALTIME_PRIORITY = 40
+LEAVE_S = 0.5  # the callback's thread gets so long to leave by itself
+_closing: set[OutputStream] = set()  # closing them has not returned: their device hangs
 
 
 def portaudio() -> Any:
@@ -39,8 +42,13 @@ def portaudio() -> Any:
 
 
 def rescan() -> None:
-    """Make PortAudio look for devices again. Every open stream of this process ends."""
+    """Make PortAudio look for devices again. Every open stream of this process ends.
+
+    ConfigError while closing one of them hangs: PortAudio cannot end beneath it.
+    """
     audio = portaudio()
+    if _closing:
+        raise ConfigError("sound: the lost device hangs still, so PortAudio cannot look again; unplug it")
     audio._terminate()
     audio._initialize()
 
@@ -60,6 +68,8 @@ class OutputStream:
         self._bytes = self.mixer.block.data.cast("B")
         self._stream: Any = None
         self._finished = False
+        self._ending = False
+        self._end: type[Exception] = Exception
         self._last_ns = 0  # the newest callback; written by PortAudio's thread
 
     def find(self) -> int:
@@ -74,7 +84,8 @@ class OutputStream:
         """
         audio, index = portaudio(), self.find()
         for attempt in range(ATTEMPTS):
-            self._clock, self._finished, self.underruns = self._new_clock(), False, 0
+            self._clock, self._finished, self._ending, self.underruns = self._new_clock(), False, False, 0
+            self._end = audio.CallbackAbort
             with _realtime() as self.realtime:
                 self._start(audio, index)
             fault = self._warm_up()
@@ -88,12 +99,25 @@ class OutputStream:
                 )
 
     def close(self) -> None:
-        """End it at once; what still sounds is cut. Blocks for as long as the device hangs."""
+        """End it at once; what still sounds is cut. Blocks for as long as the device hangs.
+
+        The callback ends it, if it is called at all: to abort is to cancel the thread, and cancelled while it waits for
+        the interpreter, it takes the interpreter with it. Where the device asks for no more samples, the thread is in
+        PortAudio and may be cancelled.
+        """
         stream, self._stream = self._stream, None
-        if stream is not None:
-            with contextlib.suppress(Exception):  # PortAudio may have ended it already
+        if stream is None:
+            return
+        self._ending = True
+        give_up = time.monotonic() + LEAVE_S
+        while not self._finished and time.monotonic() < give_up:
+            time.sleep(0.002)
+        _closing.add(self)  # it also keeps the callback in being for as long as it may be called
+        with contextlib.suppress(Exception):  # PortAudio may have ended it already
+            if not self._finished:
                 stream.abort()
-                stream.close()
+            stream.close()
+        _closing.discard(self)
 
     def loss(self) -> str:
         """Why the device must be taken for lost, or an empty string."""
@@ -143,6 +167,8 @@ class OutputStream:
         return f"had {self.underruns} underruns in its first second" if self.underruns > WARM_UP_UNDERRUNS else ""
 
     def _callback(self, out: Any, _frames: int, times: Any, status: Any) -> None:
+        if self._ending:
+            raise self._end
         now_ns = time.monotonic_ns()
         self._last_ns = now_ns
         clock, mixer = self._clock, self.mixer
@@ -158,6 +184,13 @@ class OutputStream:
 
     def _on_finished(self) -> None:
         self._finished = True
+
+
+@atexit.register
+def _leave_hanging() -> None:
+    """The program ends while closing a stream hangs: PortAudio must not be ended beneath it, nor waited for."""
+    if _closing:
+        portaudio()._initialized = 0
 
 
 @contextlib.contextmanager

@@ -1,0 +1,127 @@
+"""Sessions in real time, a real stream into a null sink: what was recorded against what the record says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from apart import apart
+from nullsink import NullSink, Recorder, Recording, missing
+from numpy.typing import NDArray
+from rehearse import rig_folder
+from test_cues import OCTAVES, notes
+
+from rig.configfile import load_config
+from rig.doors.verify import check
+from rig.intent import Order, intend
+from rig.launch import launched
+from rig.session import Rules, Session
+from rig.sim import SimLink
+from rig.soundcard.stream import rescan
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
+
+CUED = '''"""A cue due at a known time and a tone that follows at once; or the cue is called off, in time or too late."""
+
+from rig import END, Deadline, Params, State, Tone, Trial, db, khz, ms
+
+PARAMS = Params()
+
+
+def trial(p, past, rng):
+    """The board announces the cue as "wait" begins, and takes it back when something else leads away."""
+    cue, answer = Tone(6 * khz, 100 * ms, 60 * db), Tone(12 * khz, 100 * ms, 60 * db)
+    away = (None, Deadline(150 * ms), Deadline(590 * ms))[past.n % 3]
+    return Trial(
+        State("wait", start=away, after=(600 * ms, "cue"), when={away.ended: "early"} if away else {}),
+        State("cue", start=cue, when={cue.ended: "answer"}),
+        State("answer", start=answer, after=(300 * ms, END), outcome="answered"),
+        State("early", after=(500 * ms, END), outcome="early"),
+    ) if away else Trial(
+        State("wait", after=(600 * ms, "cue")),
+        State("cue", start=cue, when={cue.ended: "answer"}),
+        State("answer", start=answer, after=(300 * ms, END), outcome="answered"),
+    )
+'''
+
+
+def order(folder: Path, trials: int, **sound: Any) -> Order:
+    """A session at pace 1; there is buffer enough for a machine that is busy."""
+    calibration = {"calibrated": "2025-03-31", "device": "pulse", "attenuation_db": 0, "octaves": OCTAVES}
+    settings = {"device": "pulse", "block_samples": 256, "latency_ms": 120, "calibration": calibration, **sound}
+    path = rig_folder(folder, **{f"sound__{name}": value for name, value in settings.items()})
+    (folder / "cued.py").write_text(CUED, encoding="utf-8")
+    return Order(load_config(path), path, protocol=str(folder / "cued.py"), rules=Rules(trials=trials), pace=1.0)
+
+
+def wall_ns(session: Session, board_us: int) -> int:
+    """This computer's clock at a time of the simulated board."""
+    link = session.board.link
+    assert isinstance(link, SimLink)
+    return link.wall_ns(link.host_ns(board_us))
+
+
+def rises(recording: Recording) -> NDArray[np.float64]:
+    """When the sync channel rises."""
+    high = recording.samples[:, 1] > 0.5
+    return recording.host_ns(np.flatnonzero(high & ~np.r_[False, high[:-1]]))
+
+
+@apart
+def test_what_is_recorded_is_what_the_record_says(tmp_path: Path) -> None:
+    with NullSink() as sink:
+        rescan()
+        recorder = Recorder(sink).start()
+        with launched(intend(order(tmp_path, 9))) as session:
+            summary = session.run()
+        recording = recorder.stop()
+    assert summary.outcomes == {"answered": 3, "early": 6}
+    found = notes(summary.session, "sound")
+    onsets = [note for note in found if note["what"] == "onset"]
+    cues = [note for note in onsets if note["sound"] == "tone 6 khz"]
+    assert len(cues) == 6, "three as due, three that were called off too late"
+    assert [note["trial"] for note in found if note["what"] == "cancelled"] == [2, 5, 8], "called off in time"
+    assert {note["method"] for note in onsets} == {"dac"}
+    heard_ns = rises(recording)
+    assert len(heard_ns) == len(onsets)
+    told_ns = np.array(sorted(wall_ns(session, note["board_us"]) for note in onsets))
+    bound_ns = 1000 * np.array([note["error_us"] for note in sorted(onsets, key=lambda note: note["board_us"])])
+    if not notes(summary.session, "sound_card"):  # no gap: this machine had time
+        assert np.median(np.abs(heard_ns - told_ns) <= bound_ns) == 1
+        assert all(abs(note["late_us"]) < 256 / 48e-3 for note in cues), "the cue is due, and so it begins"
+    report = check(Path(summary.session))
+    assert report.good, report.faults
+
+
+@apart
+def test_a_card_that_is_unplugged_leaves_the_tone_pin(tmp_path: Path) -> None:
+    with NullSink() as sink:
+        rescan()
+        with launched(intend(order(tmp_path, 8))) as session:
+
+            def unplug(session: Session) -> None:
+                if session.summary.trials == 2:
+                    sink.kill()
+
+            session.look = unplug
+            summary = session.run()
+    (lost, *_) = notes(summary.session, "sound_card")
+    assert (lost["what"], lost["by"]) == ("device_lost", "tone")
+    assert summary.sound is not None
+    assert summary.sound["onsets"]["pin_count"] > 0
+    assert summary.trials == 8
+    report = check(Path(summary.session))
+    assert report.good, report.faults
+
+
+@apart
+def test_a_card_that_is_unplugged_ends_the_session_where_the_configuration_says_so(tmp_path: Path) -> None:
+    with NullSink() as sink:
+        rescan()
+        with launched(intend(order(tmp_path, 8, fallback="stop"))) as session:
+            session.look = lambda session: sink.kill() if session.summary.trials == 1 else None
+            summary = session.run()
+    assert summary.ended.startswith('no sound: sound device "pulse"')
+    assert summary.trials < 8
