@@ -23,7 +23,7 @@ from rig.soundcard.stream import rescan
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
-CUED = '''"""A cue due at a known time and a tone that follows at once; or the cue is called off, in time or too late."""
+CUED = '''"""A cue due at a known time and a tone that follows at once; or the cue is called off, in time or late."""
 
 from rig import END, Deadline, Params, State, Tone, Trial, db, khz, ms
 
