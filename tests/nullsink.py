@@ -74,6 +74,9 @@ class NullSink:
         self._socket = run / "pulse" / "native"
         self.env = {
             "HOME": str(self.home),
+            "XDG_CACHE_HOME": os.environ.get(
+                "XDG_CACHE_HOME", str(Path.home() / ".cache")
+            ),  # what is built stays built
             "XDG_RUNTIME_DIR": str(run),
             "PULSE_RUNTIME_PATH": str(run / "pulse"),
             "PULSE_SERVER": f"unix:{self._socket}",
