@@ -107,8 +107,8 @@ def test_a_card_that_is_unplugged_leaves_the_tone_pin(tmp_path: Path) -> None:
 
             session.look = unplug
             summary = session.run()
-    (lost, *_) = notes(summary.session, "sound_card")
-    assert (lost["what"], lost["by"]) == ("device_lost", "tone")
+    told = notes(summary.session, "sound_card")  # with underruns, where this machine was busy
+    assert [note["by"] for note in told if note["what"] == "device_lost"] == ["tone"]
     assert summary.sound is not None
     assert summary.sound["onsets"]["pin_count"] > 0
     assert summary.trials == 8
