@@ -26,6 +26,8 @@ from rig.soundcard.stream import portaudio
 OCTAVES_HZ = (1000.0, 2000.0, 4000.0, 8000.0, 16000.0)
 TONE_S = 3.0
 DRIVE_DBFS = -20.0  # loud enough to read, far from the amplifier's limit
+TRIES = 5  # of a reading that came to nothing
+UNSTEADY_DB = 0.1
 ReadLevel = Callable[[float], float]
 
 
@@ -136,12 +138,15 @@ def _readings(
         if engine.body != Body.DEVICE:
             raise ConfigError(engine.warning)
         for hz in tones:
-            token = engine.play(f"{hz:g} Hz")
-            levels[hz] = read_level(hz)
-            engine.stop(token)
-            if not math.isfinite(levels[hz]):
+            for _ in range(TRIES):
+                token = engine.play(f"{hz:g} Hz")
+                levels[hz] = read_level(hz)
+                engine.stop(token)
+                _until_ended(engine, tone_s)
+                if math.isfinite(levels[hz]):
+                    break
+            else:
                 raise ConfigError(f"sound calibration: {hz:g} Hz was read as {levels[hz]} dB; is the sound on?")
-            _until_ended(engine, tone_s)
     return levels
 
 
@@ -151,7 +156,8 @@ def microphone_level(
     """Readings from an input device: the tone's own amplitude, found by projection, so that noise counts little.
 
     ``full_scale_db``: the dB SPL at which a sine fills the input, from the microphone's data sheet or a calibrator.
-    ``skipped_s``: what is recorded first and not used, for the tone to have begun.
+    ``skipped_s``: what is recorded first and not used, for the tone to have begun. A tone that was not the same all
+    the time – a gap, on a busy computer – is read as NaN.
     """
     audio = portaudio()
     inputs = [{**d, "max_output_channels": d["max_input_channels"]} for d in audio.query_devices()]
@@ -160,7 +166,11 @@ def microphone_level(
     def read(hz: float) -> float:
         count = round((seconds + skipped_s) * rate_hz)
         taken = audio.rec(count, samplerate=rate_hz, channels=1, device=index, dtype="float32", blocking=True)
-        return full_scale_db + tone_dbfs(taken[-round(seconds * rate_hz) :, 0], hz, rate_hz)
+        used = taken[-round(seconds * rate_hz) :, 0]
+        first_db, second_db = (tone_dbfs(half, hz, rate_hz) for half in np.array_split(used, 2))
+        if abs(first_db - second_db) > UNSTEADY_DB:
+            return math.nan
+        return full_scale_db + tone_dbfs(used, hz, rate_hz)
 
     return read
 
