@@ -19,6 +19,7 @@ COMMANDS = {
     "subject": "an animal's page, and its ledger of weight and water",
     "show": "show a session: how it went, trial by trial",
     "events": "print a session's events as CSV or JSON lines",
+    "export": "sessions as NWB, Parquet or CSV",
     "verify": "check that a record is whole and re-execute every decision",
     "replay": "feed a recorded encoder trace to a lever rule",
     "sound": "try the sounds, and calibrate how loud they are",

@@ -46,10 +46,16 @@ def entry_of(folder: Path) -> Entry:
 
     Measures that lie beside the journal are taken if they were made from its very bytes; else they are made, and kept.
     """
-    return _entry(folder, SessionBytes(_read(folder / JOURNAL)))
+    return session_entry_of(folder, read_session(folder))
 
 
-def _entry(folder: Path, session: SessionBytes) -> Entry:
+def read_session(folder: Path) -> SessionBytes:
+    """A session's journal. Raises RecordError for what is no session."""
+    return SessionBytes(_read(folder / JOURNAL))
+
+
+def session_entry_of(folder: Path, session: SessionBytes) -> Entry:
+    """:func:`entry_of` for a journal that is read already."""
     kept, data = _kept(folder), session.columns.data
     made_from = (session.uid, len(data), data[-_TAIL_BYTES:])
     if kept is not None and (kept.uid, kept.journal_bytes, kept.tail) == made_from:
@@ -65,8 +71,8 @@ def derive(folder: Path) -> Entry:
 
     Raises RecordError for what is no session, and where they cannot be written.
     """
-    session = SessionBytes(_read(folder / JOURNAL))
-    entry = _entry(folder, session)
+    session = read_session(folder)
+    entry = session_entry_of(folder, session)
     if not all(_fresh(folder / name, folder / JOURNAL) for name in (EVENTS, TRIALS)):
         _write_parquet(folder, entry, session)
     return entry

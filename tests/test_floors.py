@@ -17,7 +17,7 @@ for _floor, _rooms in enumerate(
         " sound journal_format ceilings proof training welfare course"
         " columns entry learning curve_text blocks watcher summary water",
         "link board core machine animals mouse sim protocol journal stream configfile planfile soundcard firmata"
-        " archive derived figures manual",
+        " archive derived figures export manual",
         "session cues verify replay setup record subject light remake intent ready launch campaign timing archiving"
         " obeyed recovery recall resume",
         "cli doors __main__ __init__",
