@@ -10,7 +10,7 @@ Sources: press rule [AP], response window and trial counts [CR], states [AP, CR,
 from rig import *
 
 PARAMS = Params(
-    mark=Param("code", "of the trial on the sync line: its number, or a pulse", choices=("code", "pulse")),
+    mark=Param("code", "of the trial on the sync line: its number, or a pulse", choices=("code", "exact", "pulse")),
     rest=Param(1.5 * mm, "a push leaves rest here", 0.2 * mm, 10 * mm, recalled=True),
     press=Param(3 * mm, "and counts from here", 0.4 * mm, 20 * mm, recalled=True),
     within=Param(200 * ms, "time from rest to press", 10 * ms, 2 * s),

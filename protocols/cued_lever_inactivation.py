@@ -23,7 +23,7 @@ PARAMS = Params(
     pulse_width=Param(5 * ms, "of a pulse, where there are pulses", 0.1 * ms, 1 * s, recalled=True),
     ramp=Param(100 * ms, "it fades so long; 0: at once", 0 * ms, 1 * s, recalled=True),
     site=Param("", "where the light goes: energy is summed by site"),
-    mark=Param("code", "of the trial on the sync line: its number, or a pulse", choices=("code", "pulse")),
+    mark=Param("code", "of the trial on the sync line: its number, or a pulse", choices=("code", "exact", "pulse")),
     rest=Param(1.5 * mm, "a push leaves rest here", 0.2 * mm, 10 * mm, recalled=True),
     press=Param(3 * mm, "and counts from here", 0.4 * mm, 20 * mm, recalled=True),
     within=Param(200 * ms, "time from rest to press", 10 * ms, 2 * s),

@@ -8,11 +8,12 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from rig import trialcode
 from rig.task import END, SYNC, Code, Generator, Past, Pulse, Rule, State, Train, Window
 from rig.units import Frequency, Power, Time, ms
 
 CODE_VALUES = 4096  # of the 12 bits of a trial's code: trial 4096 is 0 again
-MARKS = ("code", "pulse")
+MARKS = ("code", "exact", "pulse")
 SHORTEST = 100 * ms  # an interval's first part, however long its still part is
 
 
@@ -22,8 +23,14 @@ def between(low: Time, high: Time, rng: random.Random) -> Time:
 
 
 def trial_mark(kind: str, past: Past) -> Generator:
-    """What tells other computers of a trial, on the sync line: its number as a bit code, or a single pulse of 5 ms."""
-    return Code(SYNC, (past.n + 1) % CODE_VALUES) if kind == "code" else Pulse(SYNC, 5 * ms)
+    """What tells other computers of a trial, on the sync line: its number as a bit code, or a single pulse of 5 ms.
+
+    ``code`` is the lab's, of 12 bits in 125 ms; ``exact`` has 16 and a checksum, in 98 ms (:mod:`rig.trialcode`).
+    """
+    number = past.n + 1
+    if kind == "exact":
+        return Code(SYNC, trialcode.exact(number), trialcode.EXACT_BITS, Time(trialcode.EXACT_BIT_US))
+    return Code(SYNC, number % CODE_VALUES) if kind == "code" else Pulse(SYNC, 5 * ms)
 
 
 def interval(
