@@ -19,6 +19,7 @@ from rig.board import Board, Hello, RestartedError
 from rig.configfile import beside
 from rig.cues import SoundWatcher
 from rig.events import Kind
+from rig.imaging import frame_watchers
 from rig.intent import Intent, Order, intend
 from rig.journal import JournalWriter
 from rig.ready import check_ready
@@ -123,7 +124,12 @@ def _session(
         seed=intent.seed,
         rules=intent.rules,
         course=intent.course,
-        watchers=[guard_of(intent.order.config, intent.course, intent.values), TimingNotes(board.link), sound],
+        watchers=[
+            guard_of(intent.order.config, intent.course, intent.values),
+            TimingNotes(board.link),
+            sound,
+            *frame_watchers(intent.order.config),
+        ],
         publisher=publisher,
     )
 

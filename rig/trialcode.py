@@ -1,6 +1,6 @@
 """The number of a trial as bits on the sync line, and back.
 
-Two codes. The lab's own (TASK.md 1 [AP]): 12 bits of 5 ms, nothing that shows a bit misread; old analysis code reads it.
+Two codes. The lab's own (TASK.md 1 [AP]): 12 bits of 5 ms, read by old analysis code, and blind to a misread bit.
 The exact one: 16 bits and a CRC-8 (polynomial 0x07, as in ITU-T I.432.1 without its offset) of 2 ms each, so that one
 to three wrong bits, or any wrong run of up to eight, are found for certain. Pure.
 """

@@ -48,6 +48,11 @@ class Watcher:
         """One line for whoever looks, as long as something is wrong."""
         return ""
 
+    @property
+    def line(self) -> str:
+        """How it goes, in one line for whoever looks; empty: nothing to say."""
+        return ""
+
     def event(self, name: str, board_us: int, body: tuple[int, ...], staged: Staged | None) -> None:
         """One event, before the session itself acts on it; ``staged``: the trial that begins or runs."""
 

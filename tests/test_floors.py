@@ -19,7 +19,7 @@ for _floor, _rooms in enumerate(
         "link board core machine animals mouse sim protocol journal stream configfile planfile soundcard firmata"
         " archive derived figures export manual",
         "session cues verify replay setup record subject light remake intent ready launch campaign timing archiving"
-        " obeyed recovery recall resume",
+        " imaging obeyed recovery recall resume",
         "cli doors __main__ __init__",
     )
 ):

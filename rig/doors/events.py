@@ -3,6 +3,7 @@
 examples:
   rig events data/M07/2026-03-02_1 > events.csv
   rig events data/M07/2026-03-02_1 --format jsonl --only state,rule
+  rig events data/M07/2026-03-02_1 --only rule,output --frames     file, frame and fraction of a frame of each event
 """
 
 from __future__ import annotations
@@ -14,8 +15,14 @@ import sys
 from pathlib import Path
 
 from rig import wire
+from rig.clock import Unwrapper
+from rig.config import from_plain
 from rig.errors import ConfigError, did_you_mean
-from rig.record import events_of, read_entries
+from rig.events import Kind
+from rig.frames import FrameWatch, Place
+from rig.imaging import watch_of
+from rig.journal import Record
+from rig.record import events_of, manifest_of, read_entries
 
 COLUMNS = ("number", "board_us", "host_ns", "event", "fields")
 _KNOWN = [message.name for message in wire.MESSAGES if message.kind is wire.Kind.EVENT]
@@ -26,6 +33,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("session", type=Path, help="a session folder, or its journal")
     parser.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="default: csv")
     parser.add_argument("--only", metavar="EVENTS", help="only these, e.g. state,rule")
+    parser.add_argument(
+        "--frames",
+        action="store_true",
+        help="with the microscope's frame that each lies in: file, frame of that file, frame of all (from 1), fraction",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,18 +49,40 @@ def run(args: argparse.Namespace) -> int:
     entries, damage = read_entries(args.session)
     for one in damage:
         print(f"{one} (left out)", file=sys.stderr)
+    watch = _frames(entries) if args.frames else None
     chosen = (event for event in events_of(entries) if only is None or event.name in only)
     if args.format == "jsonl":
         for event in chosen:
             number, board_us, host_ns, name, fields = event
-            print(json.dumps({"number": number, "board_us": board_us, "host_ns": host_ns, "event": name, **fields}))
+            row = {"number": number, "board_us": board_us, "host_ns": host_ns, "event": name, **fields}
+            print(json.dumps(row | (_place(watch, board_us) if watch else {})))
         return 0
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow((*COLUMNS, *(Place._fields if watch else ())))
     for event in chosen:
         words = ";".join(f"{key}={_word(value)}" for key, value in event.fields.items())
-        writer.writerow((event.number, event.board_us, event.host_ns, event.name, words))
+        place = _place(watch, event.board_us).values() if watch else ()
+        writer.writerow((event.number, event.board_us, event.host_ns, event.name, words, *place))
     return 0
+
+
+def _frames(entries: list[Record]) -> FrameWatch:
+    """The session's frames, from its events."""
+    config = from_plain(manifest_of(entries)["config"], "the record's config")
+    unwrap = Unwrapper()
+    stamped = (
+        (unwrap.unwrap(wire.EVENT_HEADER.unpack_from(entry.payload)[2]), entry.payload)
+        for entry in entries
+        if entry.kind == Kind.EVENT
+    )
+    return watch_of(config, stamped)
+
+
+def _place(watch: FrameWatch, board_us: int) -> dict[str, object]:
+    place = watch.place(board_us)
+    if place is None:
+        return dict.fromkeys(Place._fields, None)
+    return {**place._asdict(), "fraction": round(place.fraction, 6)}
 
 
 def _word(value: object) -> str:

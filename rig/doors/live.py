@@ -86,6 +86,8 @@ class Live:
             for warning in status["warnings"]:
                 grid.add_row("warning", Text(warning, "yellow"))
         for watcher in session.watchers:
+            if watcher.line:
+                grid.add_row(watcher.name, watcher.line)
             if watcher.warning:
                 grid.add_row("WARNING", Text(watcher.warning, "bold red"))
         return Group(Text(self._title, "bold"), ProgressBar(total=1.0, completed=self._share(session), width=72), grid)

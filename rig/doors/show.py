@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from rig.events import Event, Kind, read_json
+from rig.frames import FAULTS
 from rig.journal import Record
 from rig.record import events_of, manifest_of, read_entries, summary_of
 from rig.subject import moves_of
 from rig.timing import sentence
 
-_IN_WORDS = ("light", "sound")  # parts of the summary that are said in lines of their own
+_IN_WORDS = ("light", "sound", "frames")  # parts of the summary that are said in lines of their own
 _WAYS = {  # how an onset is known
     "sync": "sync pulse",
     "pin": "the board's tone pin",
@@ -126,8 +128,21 @@ def _print(
         console.print("interrupted: the session has no summary", style="yellow")
         return
     console.print("  ".join(f"{name} {value}" for name, value in summary.items() if name not in _IN_WORDS))
-    for line in (*light_lines(summary.get("light")), *sound_lines(summary.get("sound"))):
+    said = (light_lines(summary.get("light")), sound_lines(summary.get("sound")), frame_lines(summary.get("frames")))
+    for line in chain.from_iterable(said):
         console.print(line)
+
+
+def frame_lines(frames: dict[str, Any] | None) -> list[str]:
+    """The microscope's frames in words: what each file should hold."""
+    if not frames:
+        return []
+    faults = ", ".join(f"{frames[what]} {what}" for what in FAULTS)
+    files = [
+        f"file {n} (scan {one['scan']}): {one['frames']} frames, {one['missing']} of them without a pulse"
+        for n, one in enumerate(frames["files"], 1)
+    ]
+    return [f"frames: {frames['frames']} at {frames['rate_hz']} Hz; pulses: {faults}", *files]
 
 
 def sound_lines(sound: dict[str, Any] | None) -> list[str]:
