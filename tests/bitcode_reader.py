@@ -17,7 +17,7 @@ def sampled(edges_us: list[int], length_us: int, phase: float, clock_ppm: float)
     The recording begins 10 ms before time 0.
     """
     t_us = (np.arange(-100, int(length_us * RATE_HZ / 1e6)) + phase) * 1e6 / RATE_HZ * (1 + clock_ppm / 1e6)
-    return 3.3 * (np.searchsorted(np.asarray(edges_us), t_us, side="right") % 2)
+    return np.asarray(3.3 * (np.searchsorted(np.asarray(edges_us), t_us, side="right") % 2), np.float64)
 
 
 def codes(volts: NDArray[np.float64], bits: int = 12, bit_ms: float = 5.0) -> list[int]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scenarios import Row, Table, ready, state
 from test_table import made
 
-from rig import Past, State, ms
+from rig import Past, State, ms, wire
 from rig.blocks import trial_mark
 from rig.errors import RecordError
 from rig.task import END, Result
@@ -21,6 +21,7 @@ from rig.trialcode import EXACT_BIT_US, EXACT_BITS, exact, number_of, read
 SYNC = 1 << 3
 A_TABLE = 8  # codes in one trial, a state each
 STATE_US = 130_000
+END_OF_TRIAL = wire.END
 
 
 def row_of(kind: str, number: int) -> Row:
@@ -31,10 +32,8 @@ def row_of(kind: str, number: int) -> Row:
 
 def sent(rows: list[Row]) -> list[int]:
     """When the sync line changed: these codes, one after the other on the machine itself."""
-    last = len(rows) - 1
-    states = [
-        state(start=1 << i, after_us=STATE_US, **({} if i == last else {"after_to": i + 1})) for i in range(len(rows))
-    ]
+    states = [state(start=1 << i, after_us=STATE_US, after_to=i + 1) for i in range(len(rows))]
+    states[-1]["after_to"] = END_OF_TRIAL
     told: Told = play([*ready(), *Table(1, states, [], rows).commands(10)], STATE_US * len(rows) + 1000)
     edges, on = [], False
     for t_us, pins in told.pins.items():
