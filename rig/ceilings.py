@@ -233,12 +233,14 @@ def worst_of(table: Table, output: str) -> Worst:
 class Study:
     """What is to be checked: sample tables of trials without light and with it, and which trials have light.
 
-    ``lights``: trial by trial, as planned; None where the tables are all there is to know.
+    ``lights``: trial by trial, as planned; None where the tables are all there is to know. ``trials``: a session of no
+    more than so many.
     """
 
     dark: Sequence[Table]
     light: Sequence[Table] = ()
     lights: Sequence[bool] | None = None
+    trials: int | None = None
 
     @cached_property
     def runs(self) -> list[int]:
@@ -289,6 +291,7 @@ def _refuse_duty(study: Study, output: str, ceiling: Ceiling, dark: Worst, light
     window_us = ceiling.window_us * (BINS + 1) / BINS
     shortest_us = min(dark.shortest_us, light.shortest_us)
     n = math.floor(window_us / shortest_us) + 2 if shortest_us else 10**9  # the first and last may reach into it
+    n = min(n, study.trials or n)
     n_light = study.most_lights(n)
     spent_us = (n_light and n_light * max(light.on_us, dark.on_us)) + ((n - n_light) and (n - n_light) * dark.on_us)
     spent_us = min(spent_us, window_us)

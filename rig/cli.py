@@ -23,6 +23,7 @@ COMMANDS = {
     "verify": "check that a record is whole and re-execute every decision",
     "replay": "feed a recorded encoder trace to a lever rule",
     "sound": "try the sounds, and calibrate how loud they are",
+    "calibrate": "valve by weighing, laser by a power meter, lever by its rest",
     "draw": "draw a protocol as Mermaid or SVG",
     "ports": "list serial ports",
     "plan": "who gets light when: make or show it",

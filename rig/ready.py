@@ -18,7 +18,7 @@ from rig.errors import ConfigError
 from rig.intent import Intent
 from rig.plan import MAX_TRIALS
 from rig.table import Bench, Limits, Table, compile_trial
-from rig.task import Past, Result, Values
+from rig.task import Drop, Past, Result, Values, generators_of
 
 _LASER, _VALVE = wire.OUTPUTS.index("laser"), wire.OUTPUTS.index("valve")
 _PINS = (wire.Generator.PULSE, wire.Generator.TRAIN, wire.Generator.CODE)
@@ -29,7 +29,7 @@ def check_ready(intent: Intent, bench: Bench, limits: Limits, today: date) -> li
     """What to warn of. Raises RigError, naming the remedy, for what must not begin."""
     config, study = intent.order.config, samples(intent, bench, limits)
     refuse_excess(study, ceilings(config))
-    used = needs(config, [*study.dark, *study.light])
+    used = [part for part in needs(config, [*study.dark, *study.light]) if part != "valve" or _gives_volumes(intent)]
     if "laser" in used and config.laser.proof == "read_back" and "laser_back" not in config.inputs:
         raise ConfigError(
             f"{intent.order.config_path}: inputs: laser_back is not wired, so light cannot be proven: wire it and add"
@@ -61,10 +61,11 @@ def samples(intent: Intent, bench: Bench, limits: Limits) -> Study:
     given = LIGHT in params and params[LIGHT].given
     dark = list(_tables(intent, intent.values, bench, limits))
     if not given or course.today is None or not course.today.row.light:
-        return Study(dark)
+        return Study(dark, trials=intent.rules.trials)
     lit = params.values_with({**intent.values, LIGHT: True})
     lights = course.today.light_trials(min(2000, MAX_TRIALS - course.today.first_trial))
-    return Study(dark, list(_tables(intent, lit, bench, limits)), [bool(light) for light in lights])
+    light = list(_tables(intent, lit, bench, limits))
+    return Study(dark, light, [bool(light) for light in lights], intent.rules.trials)
 
 
 def _tables(intent: Intent, values: Values, bench: Bench, limits: Limits) -> Iterator[Table]:
@@ -72,6 +73,12 @@ def _tables(intent: Intent, values: Values, bench: Bench, limits: Limits) -> Ite
         results = [Result(n, outcome, {}) for n in range(1, SAMPLE_RESULTS + 1)] if outcome else []
         for chance in dice():
             yield compile_trial(intent.experiment.trial(values, Past(list(results)), chance), bench, limits)
+
+
+def _gives_volumes(intent: Intent) -> bool:
+    """Does it ask for water by the microlitre? Opening times alone, as in a flush, need no calibration."""
+    trials = (intent.experiment.trial(intent.values, Past(), chance) for chance in dice())
+    return any(isinstance(one, Drop) for trial in trials for one in generators_of(trial.states))
 
 
 def ceilings(config: Config) -> dict[str, Ceiling]:
