@@ -18,13 +18,14 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Never, Self
+from typing import Never, Protocol, Self
 from zlib import crc32
 
 from rig.errors import RecordError
 from rig.journal_format import (
     BODY,
     FRAME,
+    FRAME_BYTES,
     HEAD_BYTES,
     LOW32,
     MAGIC,
@@ -84,6 +85,26 @@ def _refuse(path: Path, data: bytes) -> Never:
     raise RecordError(f"{path}: not a journal; name the file `journal` in a session's folder")
 
 
+class Seals(Protocol):
+    """Notes that say what was written so far (rig/seal.py makes them): one every so often, and before the last record.
+
+    A seal's block begins with the record of the seal before it, and ends where its own begins.
+    """
+
+    every_bytes: int
+    kind: int  # of a seal's record
+    before: int  # a record of this kind is the last one
+
+    def take(self, data: bytes) -> None:
+        """The next bytes of the journal."""
+
+    def payload(self) -> bytes:
+        """Of a seal for what was taken; a new block begins."""
+
+    def go_on(self, journal: Journal) -> int:
+        """Take what follows the last seal of an interrupted journal; where that block begins."""
+
+
 class JournalWriter:
     """Appends records to one journal: `create` or `reopen` it.
 
@@ -91,11 +112,14 @@ class JournalWriter:
     so that the first never waits for the disk.
     """
 
-    def __init__(self, path: Path, fd: int, end: int, sync_every_s: float | None) -> None:
+    def __init__(self, path: Path, fd: int, end: int, sync_every_s: float | None, seals: Seals | None = None) -> None:
         self.path = path
         self.torn_bytes = 0  # cut off and kept aside by `reopen`
         self._fd = fd
         self._waiting: list[bytes] = []
+        self._seals, self._last_kind = seals, seals.before if seals else None
+        self._taken = 0  # so many of those in waiting are in the block already
+        self._block = len(MAGIC)  # where it began
         self._end = self._written = self._synced = end
         self._sync_fault: OSError | None = None
         self._stop = threading.Event()
@@ -107,7 +131,7 @@ class JournalWriter:
             self._syncer.start()
 
     @classmethod
-    def create(cls, path: str | Path, sync_every_s: float | None = SYNC_EVERY_S) -> Self:
+    def create(cls, path: str | Path, sync_every_s: float | None = SYNC_EVERY_S, seals: Seals | None = None) -> Self:
         """Begin a journal. RecordError if the file exists: a journal is never overwritten.
 
         ``sync_every_s``: how often the disk is asked to keep what is committed; None: at `close`
@@ -120,10 +144,10 @@ class JournalWriter:
         except OSError as error:
             os.close(fd)
             raise RecordError(f"{path}: cannot be begun: {error.strerror}") from error
-        return cls(path, fd, len(MAGIC), sync_every_s)
+        return cls(path, fd, len(MAGIC), sync_every_s, seals)
 
     @classmethod
-    def reopen(cls, path: str | Path, sync_every_s: float | None = SYNC_EVERY_S) -> Self:
+    def reopen(cls, path: str | Path, sync_every_s: float | None = SYNC_EVERY_S, seals: Seals | None = None) -> Self:
         """Go on with an interrupted journal.
 
         What follows the last whole record is moved to ``<path>.torn``; ``torn_bytes`` says how much
@@ -132,12 +156,14 @@ class JournalWriter:
         path = Path(path)
         fd = _open(path, 0)
         try:
-            end, torn_bytes = _mend(path, fd)
+            end, torn_bytes, journal = _mend(path, fd)
         except BaseException:
             os.close(fd)
             raise
-        writer = cls(path, fd, end, sync_every_s)
+        writer = cls(path, fd, end, sync_every_s, seals)
         writer.torn_bytes = torn_bytes
+        if seals:
+            writer._block = seals.go_on(journal)
         return writer
 
     @property
@@ -157,6 +183,8 @@ class JournalWriter:
 
     def append(self, kind: int, host_ns: int, payload: bytes) -> None:
         """Keep a record in memory until `commit`. ``kind`` is a u8, ``host_ns`` an i64."""
+        if kind == self._last_kind:
+            self._seal(host_ns)
         length = len(payload)
         try:
             body = _pack_body(length, kind, host_ns) + payload
@@ -183,6 +211,19 @@ class JournalWriter:
             end += HEAD_BYTES + length
         self._end = end
 
+    def _seal(self, host_ns: int) -> None:
+        """A record that says what everything since the last such record was."""
+        assert self._seals
+        self._seals.take(b"".join(self._waiting[self._taken :]))
+        at, payload = self._end, self._seals.payload()
+        body = _pack_body(len(payload), self._seals.kind, host_ns) + payload
+        self._waiting.append(_pack_frame(SYNC, crc32(body) ^ (at & LOW32)) + body)
+        self._taken, self._block, self._end = len(self._waiting) - 1, at, at + FRAME_BYTES + len(body)
+
+    def _seal_if_due(self) -> None:
+        if self._seals and self._end - self._block >= self._seals.every_bytes:
+            self._seal(BODY.unpack_from(self._waiting[-1], FRAME_BYTES)[2])
+
     def commit(self) -> None:
         """Write what waits, in one write(2). Once this returns, the records may be acknowledged.
 
@@ -192,6 +233,7 @@ class JournalWriter:
         self._refuse_faulty_disk()
         if not self._waiting:
             return
+        self._seal_if_due()
         data = memoryview(b"".join(self._waiting))
         done = 0
         try:
@@ -206,6 +248,9 @@ class JournalWriter:
                 f" disk and commit again ({len(self._waiting)} records wait in memory)"
             ) from error
         self._written += len(data)
+        if self._seals:
+            self._seals.take(b"".join(self._waiting[self._taken :]))
+            self._taken = 0
         self._waiting.clear()
 
     def _cut_to_whole(self, done: int) -> None:
@@ -309,8 +354,8 @@ def _begin(path: Path, fd: int) -> None:
             os.close(folder)
 
 
-def _mend(path: Path, fd: int) -> tuple[int, int]:
-    """Cut a torn tail off, keeping it aside. Returns (where to append, bytes cut)."""
+def _mend(path: Path, fd: int) -> tuple[int, int, Journal]:
+    """Cut a torn tail off, keeping it aside. Returns (where to append, bytes cut, what was read)."""
     journal = read_journal(path)
     end = journal.end
     tail = journal.data[end - journal.base :]
@@ -326,4 +371,4 @@ def _mend(path: Path, fd: int) -> tuple[int, int]:
         os.fsync(fd)
     except OSError as error:
         raise RecordError(f"{path}: cannot be mended: {error.strerror}") from error
-    return max(end, len(MAGIC)), len(tail)
+    return max(end, len(MAGIC)), len(tail), journal

@@ -26,6 +26,7 @@ from rig.ready import check_ready
 from rig.record import JOURNAL, manifest_of, new_session, read_entries
 from rig.remake import book_of, guard_of
 from rig.resume import intent_of, interrupted, reached, rest_of
+from rig.seal import Seals
 from rig.session import Session, Summary
 from rig.setup import RigBench, board_setup, limits_of, open_link, sound_watcher
 from rig.sound.book import SoundBook
@@ -159,7 +160,7 @@ def _journal(intent: Intent, folder: Path, *, again: bool = False) -> JournalWri
     """A rehearsal does not wait for the disk: only a power cut could take what it wrote."""
     rehearsal = intent.order.config.body == "simulator" and intent.order.pace is None
     begin = JournalWriter.reopen if again else JournalWriter.create
-    return begin(folder / JOURNAL, **({"sync_every_s": None} if rehearsal else {}))
+    return begin(folder / JOURNAL, seals=Seals(), **({"sync_every_s": None} if rehearsal else {}))
 
 
 def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any], book: SoundBook) -> dict[str, Any]:
@@ -187,6 +188,7 @@ def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any]
         **intent.record(),
         "config": config.plain(),
         "config_digest": config.digest(),
+        "sealed": True,
         "records": {kind.name.lower(): int(kind) for kind in events.Kind},
     }
 

@@ -16,7 +16,7 @@ from typing import Any
 from rig import events
 from rig.errors import RecordError
 from rig.events import Kind
-from rig.journal import Damage, Record, read_journal
+from rig.journal import Damage, Journal, Record, read_journal
 
 JOURNAL = "journal"
 NEEDED_BYTES = 200_000_000  # a long session with video-rate events is a quarter of it
@@ -69,8 +69,13 @@ def journal_path(session: Path) -> Path:
 
 def read_entries(session: Path) -> tuple[list[Record], list[Damage]]:
     """Every readable record of a session, and what was found damaged."""
-    journal = read_journal(journal_path(session))
+    journal = read_whole(session)
     return list(journal), list(journal.damage)
+
+
+def read_whole(session: Path) -> Journal:
+    """The journal of a session, with its bytes."""
+    return read_journal(journal_path(session))
 
 
 def manifest_of(entries: list[Record]) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rig import events, wire
+from rig import events, seal, wire
 from rig.clock import Unwrapper
 from rig.errors import BoardError
 from rig.events import Kind
-from rig.journal import Record
+from rig.journal import Journal, Record
 from rig.machine import Machine
 from rig.remake import remake
 
@@ -42,6 +42,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     manifest: dict[str, Any] | None = None
+    seal: str = ""  # the last one: the sum to be written down elsewhere
 
     @property
     def good(self) -> bool:
@@ -56,8 +57,23 @@ class _Told(NamedTuple):
     offset: int
 
 
+def verify_journal(journal: Journal) -> Report:
+    """Check a record with its bytes: that it is what was sealed as it was written, then all that `verify` does."""
+    blocks = list(seal.blocks(journal))
+    report = verify(list(journal), [*map(str, journal.damage)])
+    report.faults += seal.broken(blocks)
+    report.seal = blocks[-1].sha256 if blocks else ""
+    if report.manifest is None:
+        return report
+    if not report.manifest.get("sealed"):
+        report.remarks.append("this record has no seals: it was made by an older version")
+    elif journal[-1].kind == Kind.SUMMARY and not (blocks and journal[-2].offset == blocks[-1].end):
+        report.faults.append("the seal before the summary is missing: something was taken out of the record")
+    return report
+
+
 def verify(entries: Sequence[Record], damage: Sequence[str] = ()) -> Report:
-    """Check a record.
+    """Check records.
 
     Args:
         entries: every readable record, in order.

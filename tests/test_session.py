@@ -20,16 +20,17 @@ from rig.cli import main
 from rig.doors.verify import check
 from rig.events import Kind
 from rig.record import events_of, manifest_of, read_entries, summary_of
+from rig.seal import sealed
 
 WHEEL = ROOT / "tests" / "data" / "ibl_zm335_a.encoder.csv.gz"
 
 
 def contents(session: str) -> list[tuple[int, int, bytes]]:
-    """Every record but the two that bear a date."""
+    """Every record but the two that bear a date, and the seals over them."""
     entries, damage = read_entries(Path(session))
     assert not damage
     dated = (Kind.MANIFEST, Kind.SUMMARY)
-    return [(e.kind, e.host_ns, e.payload) for e in entries if e.kind not in dated]
+    return [(e.kind, e.host_ns, e.payload) for e in entries if e.kind not in dated and sealed(e) is None]
 
 
 def test_a_session_runs_to_its_end_and_verifies(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-from rig.record import read_entries
-from rig.verify import Report, verify
+from rig.record import read_whole
+from rig.verify import Report, verify_journal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,8 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def check(session: Path) -> Report:
     """Verify one session folder, the protocol's copy included."""
-    entries, damage = read_entries(session)
-    report = verify(entries, [str(one) for one in damage])
+    report = verify_journal(read_whole(session))
     copy = session / "protocol.py" if session.is_dir() else session.parent / "protocol.py"
     if report.manifest and copy.exists() and copy.read_text(encoding="utf-8") != report.manifest["protocol"]["source"]:
         report.faults.append(f"{copy}: the protocol's copy was altered; the journal holds the one that ran")
@@ -38,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
         report = check(session)
         bad += not report.good
         if args.json:
-            plain = {"session": str(session), "good": report.good, "events": report.events}
+            plain = {"session": str(session), "good": report.good, "events": report.events, "seal": report.seal}
             print(
                 json.dumps({**plain, "decisions": report.decisions, "faults": report.faults, "remarks": report.remarks})
             )
@@ -49,4 +48,6 @@ def run(args: argparse.Namespace) -> int:
             print(f"{session}: NOT RIGHT: {fault}")
         if report.good:
             print(f"{session}: right: {report.events} events, {report.decisions} re-executed without a difference")
+            if report.seal:
+                print(f"{session}: seal {report.seal[:16]}")
     return 1 if bad else 0

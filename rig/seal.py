@@ -1,0 +1,95 @@
+"""Seals: notes within a journal that hold the SHA-256 of everything since the seal before. Pure.
+
+The check of a record finds what a disk or a cable changed. Who edits a record on purpose makes its check fit; the seal
+then no longer fits the block, and `broken` names it. It is no signature: whoever has the file can make new seals as
+well, all of them from the edited one on, unless the last one was written down elsewhere. See docs/journal.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from rig import events
+from rig.errors import RecordError
+from rig.events import Kind
+from rig.journal_format import MAGIC, Journal, Record
+
+EVERY_BYTES = 1 << 16  # of records: about a quarter of a minute of a session
+_BEGINS = b'{"note":"seal"'
+
+
+class Seals:
+    """What a JournalWriter needs to seal as it writes: see its ``seals``."""
+
+    every_bytes = EVERY_BYTES
+    kind = int(Kind.NOTE)
+    before = int(Kind.SUMMARY)  # the last thing in a record: a seal comes just ahead of it
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def take(self, data: bytes) -> None:
+        """The next bytes of the journal, from its first record on."""
+        self._hash.update(data)
+
+    def payload(self) -> bytes:
+        """The note that seals what was taken. A new block begins: with the record that this is put into."""
+        sealed = self._hash.hexdigest()
+        self._hash = hashlib.sha256()
+        return events.note("seal", sha256=sealed)
+
+    def go_on(self, journal: Journal) -> int:
+        """After an interruption: take what follows the last seal of a journal. Where that block begins."""
+        begin = next((one.offset for one in _backwards(journal) if sealed(one) is not None), len(MAGIC))
+        self._hash = hashlib.sha256(_bytes(journal, begin, journal.end))
+        return begin
+
+
+class Block(NamedTuple):
+    """What one seal covers: bytes of the file from ``begin`` to ``end``, where the seal's own record begins."""
+
+    begin: int
+    end: int
+    sha256: str
+    whole: bool
+
+
+def sealed(record: Record) -> str | None:
+    """The sum that a seal holds; None for any other record."""
+    if record.kind != Kind.NOTE or not record.payload.startswith(_BEGINS):
+        return None
+    try:
+        return str(events.read_json(record.payload).get("sha256"))
+    except RecordError:
+        return None
+
+
+def blocks(journal: Journal) -> Iterator[Block]:
+    """Every sealed block of a journal, in order, and whether it is what was sealed."""
+    begin = len(MAGIC)
+    for record in journal:
+        told = sealed(record)
+        if told is None:
+            continue
+        found = hashlib.sha256(_bytes(journal, begin, record.offset)).hexdigest()
+        yield Block(begin, record.offset, told, found == told)
+        begin = record.offset
+
+
+def broken(found: Iterable[Block]) -> list[str]:
+    """A sentence for each block that is not what was sealed."""
+    return [
+        f"bytes {one.begin} to {one.end} are not what was sealed: something in them was changed after it was written"
+        for one in found
+        if not one.whole
+    ]
+
+
+def _bytes(journal: Journal, begin: int, end: int) -> bytes:
+    return journal.data[max(begin - journal.base, 0) : end - journal.base]
+
+
+def _backwards(journal: Journal) -> Iterator[Record]:
+    return (journal[i] for i in range(len(journal) - 1, -1, -1))

@@ -1,0 +1,171 @@
+"""Seals: what was written is what is there, or the block that is not is named – also where every check fits."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from rehearse import rig_folder
+
+from rig import wire
+from rig.cli import main
+from rig.doors.verify import check
+from rig.errors import RecordError
+from rig.events import Kind
+from rig.journal import JournalWriter, read_journal
+from rig.journal_format import FRAME_BYTES, HEAD_BYTES, LOW32
+from rig.record import JOURNAL, read_entries
+from rig.seal import Seals, blocks, broken, sealed
+from rig.verify import verify
+
+INPUT = wire.BY_NAME["input"].number
+
+
+class Often(Seals):
+    """A seal every few records."""
+
+    every_bytes = 200
+
+
+def forge(path: Path, at: int, byte: int) -> None:
+    """Change one byte of a record, and its check with it: to every reader it is whole."""
+    data = bytearray(path.read_bytes())
+    data[at] ^= byte
+    offset = max(one for one in read_journal(path).offsets if one <= at)
+    end = offset + HEAD_BYTES + int.from_bytes(data[offset + 6 : offset + 10], "little")
+    check_sum = crc32(data[offset + FRAME_BYTES : end]) ^ (offset & LOW32)
+    data[offset + 2 : offset + 6] = check_sum.to_bytes(4, "little")
+    path.write_bytes(bytes(data))
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("seal")
+    words = ("--trials", "12", "--fast", "--set", "still=1s", "--set", "iti_min=1s", "--set", "iti_max=2s")
+    assert main(["run", "--config", str(rig_folder(folder)), *words]) == 0
+    (found,) = (folder / "data" / "test").iterdir()
+    return found
+
+
+@pytest.fixture
+def copy(session: Path, tmp_path: Path) -> Path:
+    for name in (JOURNAL, "protocol.py"):
+        (tmp_path / name).write_bytes((session / name).read_bytes())
+    return tmp_path
+
+
+def test_a_session_is_sealed_to_its_last_word(session: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = read_journal(session / JOURNAL)
+    found = list(blocks(journal))
+    assert len(found) > 2
+    assert all(one.whole for one in found)
+    assert (journal[-2].offset, journal[-1].kind) == (found[-1].end, Kind.SUMMARY)
+    assert main(["verify", str(session)]) == 0
+    assert f"seal {found[-1].sha256[:16]}" in capsys.readouterr().out
+
+
+def test_a_stamp_edited_without_consequence_is_found_by_the_seal_alone(copy: Path) -> None:
+    """A microsecond of a lick that decided nothing: re-execution gives the same, and the check was made to fit."""
+    path = copy / JOURNAL
+    for one in (one for one in read_journal(path) if one.kind == Kind.EVENT and one.payload[0] == INPUT):
+        forge(path, one.offset + HEAD_BYTES + 5, 1)
+        if verify(read_entries(copy)[0]).good:
+            report = check(copy)
+            assert len(report.faults) == 1
+            begin, end = (int(word) for word in report.faults[0].split() if word.isdigit())
+            assert begin <= one.offset < end
+            assert end - begin < 2 * Seals.every_bytes
+            return
+        forge(path, one.offset + HEAD_BYTES + 5, 1)
+    raise AssertionError("every input's stamp had a consequence")
+
+
+def test_a_seal_taken_out_is_missed(copy: Path) -> None:
+    """The last one is looked for; one in the middle leaves a block that is longer than its seal says."""
+    path = copy / JOURNAL
+    records = list(read_journal(path))
+    places = [i for i, one in enumerate(records) if sealed(one) is not None]
+    for place in (places[-1], places[0]):
+        path.unlink()
+        with JournalWriter.create(path, sync_every_s=None) as writer:
+            for one in [*records[:place], *records[place + 1 :]]:
+                writer.append(*one[:3])
+        assert any("seal" in fault for fault in check(copy).faults)
+
+
+def test_a_record_from_before_there_were_seals_is_read_and_said_to_have_none(copy: Path) -> None:
+    path = copy / JOURNAL
+    records = [one for one in read_journal(path) if sealed(one) is None]
+    manifest = json.loads(records[0].payload)
+    del manifest["sealed"]
+    path.unlink()
+    with JournalWriter.create(path, sync_every_s=None) as writer:
+        writer.append(records[0].kind, records[0].host_ns, json.dumps(manifest).encode())
+        for one in records[1:]:
+            writer.append(*one[:3])
+    report = check(copy)
+    assert report.good, report.faults
+    assert any("no seals" in remark for remark in report.remarks)
+
+
+EVENTS = st.lists(st.tuples(st.just(int(Kind.EVENT)), st.integers(0, 1 << 40), st.binary(max_size=90)), max_size=9)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(EVENTS, st.booleans()), min_size=1, max_size=6), st.data())
+def test_however_it_is_written_each_seal_fits_and_any_change_is_named(
+    parts: list[tuple[list[tuple[int, int, bytes]], bool]], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "journal"
+        writer = JournalWriter.create(path, None, Often())
+        for made, again in parts:
+            for one in made:
+                writer.append(*one)
+            writer.commit()
+            if again:
+                writer.close()
+                with path.open("ab") as file:
+                    file.write(b"torn")
+                writer = JournalWriter.reopen(path, None, Often())
+        writer.append(Kind.SUMMARY, 1, b"{}")
+        writer.close()
+        found = list(blocks(read_journal(path, strict=True)))
+        assert found
+        assert broken(found) == []
+        assume(found[-1].end > found[0].begin)
+        at = data.draw(st.integers(found[0].begin, found[-1].end - 1))
+        inside = next(i for i, one in enumerate(found) if at < one.end)
+        offset = max(one for one in read_journal(path).offsets if one <= at)
+        if at - offset < HEAD_BYTES - 8:  # of its sync, check, length or kind: it would be no record
+            return
+        forge(path, at, 1)
+        after = list(blocks(read_journal(path, strict=True)))
+        wrong = [i for i, one in enumerate(after) if not one.whole]
+        assert wrong
+        assert {*wrong} <= {inside - 1, inside}
+
+
+def test_a_commit_that_failed_and_came_again_is_sealed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = JournalWriter.create(tmp_path / "journal", None, Often())
+    for i in range(20):
+        writer.append(Kind.EVENT, i, bytes(30))
+    fd, writer._fd = writer._fd, -1  # what is written to now fails
+    for _ in range(2):
+        with pytest.raises(RecordError):
+            writer.commit()
+    writer._fd = fd
+    for i in range(20):
+        writer.append(Kind.EVENT, i, bytes(30))
+        writer.commit()
+    writer.close()
+    journal = read_journal(tmp_path / "journal", strict=True)
+    assert sum(one.kind == Kind.EVENT for one in journal) == 40
+    found = list(blocks(journal))
+    assert len(found) > 3
+    assert broken(found) == []
