@@ -55,6 +55,11 @@ fuzz: .venv/fuzz_core
 .venv/fuzz_core: tests/fuzz/fuzz_core.c $(wildcard firmware/core/*.[ch] firmware/boards/host/*.[ch]) | .venv/bin/python
 	clang -std=c11 -g -O1 -DFUZZER -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) -o $@
 
+# Kills, cuts and full disks by the hundred: about a quarter of an hour.
+endure: .venv/dev
+	JOURNAL_KILLS=200 JOURNAL_CUTS=1000 JOURNAL_FILLS=50 RIG_KILLS=200 \
+	  $(BIN)/pytest tests/test_endure.py tests/test_session.py -k 'kill or cut or disk or full or limit'
+
 bench: .venv/dev .venv/debian
 	for file in bench/[a-z]*.py; do $(BIN)/python $$file || exit 1; done
 
@@ -63,5 +68,5 @@ generated: .venv/rig
 	$(BIN)/rig draw cued_lever --format svg > docs/cued_lever.svg
 	$(BIN)/python -m rig.manual > docs/protocols.md
 
-.PHONY: check test run format lint types tests explore fuzz bench generated
+.PHONY: check test run format lint types tests explore fuzz endure bench generated
 .DEFAULT_GOAL := check

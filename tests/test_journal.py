@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-import random
 import subprocess
 import sys
 import tempfile
-import textwrap
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from zlib import crc32
 
@@ -24,8 +22,6 @@ from rig.journal_format import BODY, FRAME, HEAD_BYTES, MAGIC, PAYLOAD_LIMIT_BYT
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "examples" / "read_journal.py"
-KILLS = int(os.environ.get("JOURNAL_KILLS", "6"))  # JOURNAL_KILLS=200 for the long test
-
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # hundreds of journals: spare the disk
 
 Made = tuple[int, int, bytes]
@@ -456,179 +452,3 @@ def test_reopening_leaves_damage_in_the_middle_where_it_is(tmp_path: Path) -> No
     journal = read_journal(path)
     assert plain(journal) == [*SOME[:10], *SOME[11:], (1, 2, b"more")]
     assert [d.offset for d in journal.damage] == [0, starts(SOME)[10]]
-
-
-# A process that is killed.
-
-WRITER = """
-    import os, sys
-    from rig.journal import JournalWriter
-    path, seed = sys.argv[1], int(sys.argv[2])
-    writer = (JournalWriter.reopen if os.path.exists(path) else JournalWriter.create)(path, 0.005)
-    number = int(sys.argv[3])
-    while True:
-        for _ in range(1 + (number * seed) % 300):
-            writer.append(3, number, number.to_bytes(8, "little") * (1 + number % 9))
-            number += 1
-        writer.commit()
-        os.write(1, number.to_bytes(8, "little"))  # all below number are committed
-"""
-
-
-def killed_writer(path: Path, rng: random.Random, first: int) -> int:
-    """Run a writer, kill -9 it at a random moment; the number below which all was committed."""
-    arguments = [str(path), str(rng.randrange(1, 999)), str(first)]
-    command = [sys.executable, "-c", textwrap.dedent(WRITER), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
-        assert process.stdout
-        told = process.stdout.read(8)  # it runs
-        time.sleep(rng.uniform(0, 0.05))
-        process.kill()
-        told += process.stdout.read()
-    told = told[: len(told) // 8 * 8]
-    return int.from_bytes(told[-8:], "little")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX")
-def test_a_killed_writer_loses_nothing_committed(tmp_path: Path) -> None:
-    rng = random.Random(20)
-    path = tmp_path / "journal"
-    first = 0
-    for _ in range(KILLS):
-        committed = killed_writer(path, rng, first)
-        journal = read_journal(path)
-        numbers = [r.host_ns for r in journal]
-        assert numbers == list(range(len(numbers)))
-        assert len(numbers) >= committed > first
-        assert all(r.payload == r.host_ns.to_bytes(8, "little") * (1 + r.host_ns % 9) for r in journal)
-        assert all("torn tail" in d.reason for d in journal.damage)
-        first = len(numbers)
-        if rng.random() < 0.3 or first > 200_000:
-            path.unlink()
-            first = 0
-
-
-# A disk that is full.
-
-
-def check_full_disk(path: Path, make_room: str, fill: str = "") -> None:
-    """Fill the disk under a writer, in another process; then make room and go on."""
-    program = f"""
-        import sys
-        from pathlib import Path
-        from rig.errors import RecordError
-        from rig.journal import JournalWriter, read_journal
-        {fill}
-        path = Path(sys.argv[1])
-        writer = JournalWriter.create(path, sync_every_s=0.005)
-        number = 0
-        try:
-            while number < 100_000:
-                for _ in range(40):
-                    writer.append(3, number, b"%d," % number * (number % 29))
-                    number += 1
-                safe = writer.written_bytes
-                writer.commit()
-        except RecordError as error:
-            print(error)
-        else:
-            sys.exit("never full")
-        journal = read_journal(path, strict=True)
-        assert journal.end >= safe == writer.written_bytes, (journal.end, safe)
-        assert 0 < len(journal) < number
-        for record in journal:
-            assert record.payload == b"%d," % record.host_ns * (record.host_ns % 29)
-        for _ in range(2):  # it stays full: nothing may get worse
-            try:
-                writer.commit()
-            except RecordError as error:
-                assert read_journal(path, strict=True).end == journal.end
-            else:
-                sys.exit("not full any more")
-        {make_room}
-        writer.append(3, number, b"%d," % number * (number % 29))
-        writer.commit()
-        writer.close()
-        assert writer.synced_bytes == writer.written_bytes == path.stat().st_size
-        journal = read_journal(path, strict=True)
-        assert [r.host_ns for r in journal] == list(range(number + 1))
-    """
-    command = [sys.executable, "-c", textwrap.dedent(program), str(path)]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (ran.returncode, ran.stderr) == (0, "")
-    assert "make room on its disk and commit again" in ran.stdout
-    assert len(ran.stdout.splitlines()) == 1
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    if sys.platform != "linux" or os.geteuid() != 0:
-        pytest.skip("mounting a small file system takes root on Linux")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting is not permitted here")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
-def test_a_full_file_system_costs_no_record(small_disk: Path) -> None:
-    (small_disk / "other").write_bytes(bytes(100_000))
-    check_full_disk(small_disk / "journal", "(path.parent / 'other').unlink()")
-
-
-@pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
-@pytest.mark.parametrize("limit", [100_000, 100_001, 100_019, 131_072])
-def test_a_file_size_limit_costs_no_record(tmp_path: Path, limit: int) -> None:
-    """A write up to the limit is partial: it ends in the middle of a record."""
-    set_limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (%d, -1))"
-    check_full_disk(tmp_path / "journal", set_limit % -1, set_limit % limit)
-
-
-@pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
-def test_a_write_that_ends_between_two_records_keeps_both_sides(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    limit = len(MAGIC) + 50 * (HEAD_BYTES + 1)
-    program = f"""
-        import resource, sys
-        from rig.errors import RecordError
-        from rig.journal import JournalWriter
-        resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, -1))
-        writer = JournalWriter.create(sys.argv[1])
-        for i in range(80):
-            writer.append(1, i, b"x")
-        try:
-            writer.commit()
-        except RecordError:
-            sys.exit(0)
-        sys.exit(1)
-    """
-    command = [sys.executable, "-c", textwrap.dedent(program), str(path)]
-    subprocess.run(command, cwd=ROOT, check=True)
-    assert path.stat().st_size == limit
-    assert len(read_journal(path, strict=True)) == 50
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs a pipe that refuses to be synced")
-def test_a_disk_that_cannot_keep_its_word_is_told_and_not_trusted_again(tmp_path: Path) -> None:
-    path = tmp_path / "journal"
-    writer = JournalWriter.create(path, sync_every_s=0.01)
-    append_all(writer, SOME)
-    reader, pipe = os.pipe()
-    writer.commit()
-    os.dup2(pipe, writer._fd)  # from now on the kernel refuses to sync: EINVAL
-    kept_bytes = writer.synced_bytes
-    writer._written += 1
-    for _ in range(1000):
-        if writer._sync_fault:
-            break
-        time.sleep(0.01)
-    with pytest.raises(RecordError, match=r"the disk kept only \d+ bytes .*; use another disk"):
-        writer.commit()
-    with pytest.raises(RecordError, match="the disk kept only"):
-        writer.close()
-    assert writer.synced_bytes >= kept_bytes
-    assert plain(read_journal(path, strict=True)) == SOME
-    os.close(reader)
-    os.close(pipe)
