@@ -1,11 +1,14 @@
 """Sound on a null sink: when a cue is really heard, and whether every gap is on record.
 
     python bench/sound.py onset [--block 64 128 256] [--latency-ms 20] [--cues 200] [--busy 0]
+    python bench/sound.py session [--cues 60] [--block 128] [--latency-ms 20]
     python bench/sound.py gaps  [--minutes 10] [--busy 2] [--block 128] [--latency-ms 20]
     python bench/sound.py cost
 
 ``onset``: *play* is from the call to the recorded first sample, ms; *to a time* is recorded minus asked, µs (absolute:
 median, 99 %, worst); *told* is recorded minus reported, and the share of reports that hold within their own bound.
+``session``: a whole session on the simulated rig at pace 1; recorded minus the record's own onset, and minus the time
+at which the board had the cue due.
 ``gaps``: a sound in which every sample differs is played without end and recorded; each place where the recording
 does not continue is a gap, and has an event nearby or has not. ``cost``: the callback's work, as a part of its block.
 
@@ -20,6 +23,7 @@ import contextlib
 import gc
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,11 +35,16 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from nullsink import RATE_HZ, NullSink, Recorder, Recording
+from test_cues import notes
+from test_sound_session import order, wall_ns
 
+from rig.intent import intend
+from rig.launch import launched
 from rig.sound import Click, Sound, make, with_sync
 from rig.sound.events import Kind, SoundEvent, SoundSettings
 from rig.sound.mixer import Mixer
 from rig.soundcard import SoundEngine
+from rig.soundcard.stream import rescan
 
 GAP_KINDS = {Kind.UNDERRUN, Kind.CLOCK_STEP, Kind.DEVICE_LOST, Kind.DEVICE_BACK}
 LOOP_S = 60
@@ -115,6 +124,32 @@ def matched(heard_ns: Numbers, started: list[SoundEvent]) -> Numbers:
     return out
 
 
+def session(args: argparse.Namespace) -> None:
+    """Cues that the board announces, tones that follow a decision, and cues called off, all from the journal."""
+    sound = {"block_samples": args.block[0], "latency_ms": args.latency_ms}
+    with NullSink() as sink, tempfile.TemporaryDirectory() as folder:
+        rescan()
+        recorder = Recorder(sink).start()
+        with launched(intend(order(Path(folder), 3 * args.cues, **sound))) as running, busy(args.busy):
+            summary = running.run()
+        recording = recorder.stop()
+        onsets = [note for note in notes(summary.session, "sound") if note["what"] == "onset"]
+        card = [note["what"] for note in notes(summary.session, "sound_card")]
+    heard_ns = recording.host_ns(rises(recording))
+    print(f"block {args.block[0]}: {len(onsets)} onsets on record, {len(heard_ns)} recorded; {summary.sound}")
+    print(f"the card's own events: { {what: card.count(what) for what in card} }")
+    for scheduled, name in ((True, "due at a time"), (False, "to follow at once")):
+        mine = [note for note in onsets if note["scheduled"] is scheduled]
+        for key, said in (("board_us", "record"), ("due_us", "due")):
+            told_ns = np.array([wall_ns(running, note[key]) for note in mine], dtype=np.float64)
+            off_us = np.array([heard_ns[np.argmin(np.abs(heard_ns - at))] - at for at in told_ns]) / 1e3
+            print(
+                f"{name}: {len(mine)}; recorded minus {said}, us: median {np.median(off_us):.0f},"
+                f" SD {off_us.std():.0f}; absolute: median {np.median(np.abs(off_us)):.0f},"
+                f" 99 % {np.percentile(np.abs(off_us), 99):.0f}, worst {np.abs(off_us).max():.0f}"
+            )
+
+
 def counting_sound() -> Sound:
     """A minute in which every sample has its own value."""
     count = LOOP_S * RATE_HZ
@@ -191,7 +226,7 @@ def cost() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=("onset", "gaps", "cost"))
+    parser.add_argument("what", nargs="?", default="onset", choices=("onset", "session", "gaps", "cost"))
     parser.add_argument("--block", type=int, nargs="+", default=None)
     parser.add_argument("--latency-ms", type=float, default=None, help="default: the least the device gives")
     parser.add_argument("--cues", type=int, default=200, help="of each sort")
@@ -201,6 +236,10 @@ def main() -> None:
     gc.disable()  # as in a session
     if args.what == "cost":
         cost()
+        return
+    if args.what == "session":
+        args.block, args.busy = args.block or [128], args.busy or 0
+        session(args)
         return
     if args.what == "gaps":
         args.block, args.busy = args.block or [128], 2 if args.busy is None else args.busy

@@ -64,14 +64,23 @@ def drain(engine: SoundEngine, seconds: float, until: Kind | None = None) -> lis
 
 
 def heard(sink: NullSink, script: Script, settings: SoundSettings = SETTINGS) -> tuple[list[SoundEvent], Recording]:
-    """Run a script and record it. A run with an underrun on record is repeated: this machine was busy."""
-    for _ in range(4):
-        recorder = Recorder(sink).start()
-        with SoundEngine(SOUNDS, settings) as engine:
+    """Run a script and record it.
+
+    A run with an underrun is repeated, with more buffer: this machine was busy, and its real time is not under test.
+    """
+    assert settings.latency_ms is not None
+    for more in (1, 2, 4, 8):
+        recorder, events = Recorder(sink).start(), list[SoundEvent]()
+        with (
+            contextlib.suppress(ConfigError),
+            SoundEngine(SOUNDS, replace(settings, latency_ms=more * settings.latency_ms)) as engine,
+        ):
             assert engine.body == Body.DEVICE
             events = script(engine)
             events += drain(engine, 0.3)
         recording = recorder.stop()
+        if not events:
+            continue
         if not any(e.kind in (Kind.UNDERRUN, Kind.CLOCK_STEP) for e in events):
             return events, recording
     pytest.fail("every run had an underrun")
@@ -96,7 +105,7 @@ def test_what_is_heard_is_what_was_asked(sink: NullSink) -> None:
         events = []
         for name in SOUNDS:
             engine.play(name)
-            events += drain(engine, 2, Kind.ENDED)
+            events += drain(engine, 10, Kind.ENDED)
         return events
 
     events, recording = heard(sink, script)
@@ -138,8 +147,9 @@ def test_the_reported_onset_is_the_recorded_one(sink: NullSink) -> None:
     def script(engine: SoundEngine) -> list[SoundEvent]:
         random, events = np.random.default_rng(1), []
         for _ in range(16):
-            engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + int(random.integers(0, 10**7)))
-            events += drain(engine, 1, Kind.ENDED)
+            leisure_ns = 100_000_000 + int(random.integers(0, 10**7))
+            engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + leisure_ns)
+            events += drain(engine, 10, Kind.ENDED)
         return events
 
     events, recording = heard(sink, script)
@@ -183,11 +193,9 @@ def test_a_cancelled_cue_is_silent_and_a_sounded_one_is_on_record(sink: NullSink
 
 def test_a_stopped_cue_fades(sink: NullSink) -> None:
     def script(engine: SoundEngine) -> list[SoundEvent]:
-        token = engine.play("cue")
-        events = drain(engine, 1, Kind.STARTED)
-        start_ns = next(e.host_ns for e in events if e.kind == Kind.STARTED)
-        engine.stop(token, start_ns + 100_000_000)
-        return events + drain(engine, 1, Kind.ENDED)
+        start_ns = time.monotonic_ns() + engine.lead_ns + 500_000_000  # told at leisure: this machine may be busy
+        engine.stop(engine.schedule("cue", start_ns), start_ns + 100_000_000)
+        return drain(engine, 10, Kind.ENDED)
 
     events, recording = heard(sink, script)
     sounded = next(e.value for e in events if e.kind == Kind.ENDED)
@@ -216,14 +224,14 @@ def test_an_underrun_is_on_record_and_it_plays_on() -> None:
                 pass
         finally:
             sys.setswitchinterval(interval)
-        events = drain(engine, 2, Kind.UNDERRUN)
+        events = drain(engine, 10, Kind.UNDERRUN)
         events += drain(engine, 0.8)
         if any(e.kind == Kind.DEVICE_LOST for e in events) and not any(e.kind == Kind.DEVICE_BACK for e in events):
             events += drain(engine, 10, Kind.DEVICE_BACK)
         assert engine.body == Body.DEVICE
         assert engine.warning == ""
         engine.play("tick")
-        assert any(e.kind == Kind.STARTED for e in drain(engine, 2, Kind.ENDED))
+        assert any(e.kind == Kind.STARTED for e in drain(engine, 10, Kind.ENDED))
     told = [e for e in events if e.kind == Kind.UNDERRUN]
     assert told
     assert told[0].value == 1 + sum(e.kind == Kind.UNDERRUN for e in before)
@@ -242,13 +250,13 @@ def _lose(sink: NullSink, how: str, settings: SoundSettings) -> None:
     engine = SoundEngine({**SOUNDS, "cue": long}, settings)
     engine.start()
     sounding = engine.play("cue")
-    drain(engine, 1, Kind.STARTED)
+    drain(engine, 10, Kind.STARTED)
     due = engine.schedule("cue", time.monotonic_ns() + 60 * 10**9)
     if how == "unplugged":
         sink.kill()
     else:
         sink.freeze()
-    events = drain(engine, 5, Kind.DEVICE_LOST)
+    events = drain(engine, 20, Kind.DEVICE_LOST)
     events += engine.drain_events()
     assert engine.body == body
     assert "NO SOUND" in engine.warning
@@ -265,7 +273,7 @@ def _lose(sink: NullSink, how: str, settings: SoundSettings) -> None:
         assert any(e.kind == Kind.DEVICE_BACK for e in drain(engine, 20, Kind.DEVICE_BACK))
         assert (engine.body, engine.warning) == (Body.DEVICE, "")
         engine.play("tick")
-        assert any(e.kind == Kind.STARTED for e in drain(engine, 2, Kind.ENDED))
+        assert any(e.kind == Kind.STARTED for e in drain(engine, 10, Kind.ENDED))
     engine.close()
 
 
