@@ -54,9 +54,10 @@ Numbers = NDArray[np.float64]
 
 
 @contextlib.contextmanager
-def busy(count: int) -> Iterator[None]:
+def busy(count: int, nice: int = 0) -> Iterator[None]:
     """So many processes beside, each wanting a core."""
-    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
+    hog = ["nice", "-n", str(nice), sys.executable, "-c", "while True: pass"]
+    hogs = [subprocess.Popen(hog) for _ in range(count)]
     try:
         yield
     finally:
@@ -89,7 +90,7 @@ def onset(block: int, args: argparse.Namespace) -> None:
     with NullSink() as sink:
         recorder = Recorder(sink).start()
         tick = make(Click(width_us=1000, level_dbfs=-6), RATE_HZ)
-        with SoundEngine({"tick": tick}, settings) as engine, busy(args.busy):
+        with SoundEngine({"tick": tick}, settings) as engine, busy(args.busy, args.nice):
             latency_ms, realtime = engine.latency_ns / 1e6, engine.realtime
             events = run_cues(engine, args.cues)
         recording = recorder.stop()
@@ -130,7 +131,7 @@ def session(args: argparse.Namespace) -> None:
     with NullSink() as sink, tempfile.TemporaryDirectory() as folder:
         rescan()
         recorder = Recorder(sink).start()
-        with launched(intend(order(Path(folder), 3 * args.cues, **sound))) as running, busy(args.busy):
+        with launched(intend(order(Path(folder), 3 * args.cues, **sound))) as running, busy(args.busy, args.nice):
             summary = running.run()
         recording = recorder.stop()
         onsets = [note for note in notes(summary.session, "sound") if note["what"] == "onset"]
@@ -161,7 +162,7 @@ def gaps(args: argparse.Namespace) -> None:
     events: list[SoundEvent] = []
     with NullSink() as sink:
         recorder = Recorder(sink).start()
-        with SoundEngine({"count": counting_sound()}, settings) as engine, busy(args.busy):
+        with SoundEngine({"count": counting_sound()}, settings) as engine, busy(args.busy, args.nice):
             sounding, end = engine.play("count"), time.monotonic() + 60 * args.minutes
             while time.monotonic() < end:
                 time.sleep(0.01)
@@ -231,6 +232,7 @@ def main() -> None:
     parser.add_argument("--latency-ms", type=float, default=None, help="default: the least the device gives")
     parser.add_argument("--cues", type=int, default=200, help="of each sort")
     parser.add_argument("--busy", type=int, default=None, help="processes beside that want a core")
+    parser.add_argument("--nice", type=int, default=0, help="how much these give way")
     parser.add_argument("--minutes", type=float, default=10.0)
     args = parser.parse_args()
     gc.disable()  # as in a session
