@@ -56,8 +56,8 @@ Numbers = NDArray[np.float64]
 @contextlib.contextmanager
 def busy(count: int, nice: int = 0) -> Iterator[None]:
     """So many processes beside, each wanting a core."""
-    hog = ["nice", "-n", str(nice), sys.executable, "-c", "while True: pass"]
-    hogs = [subprocess.Popen(hog) for _ in range(count)]
+    command = ["nice", "-n", str(nice), sys.executable, "-c", "while True: pass"]
+    hogs = [subprocess.Popen(command) for _ in range(count)]
     try:
         yield
     finally:
