@@ -8,10 +8,13 @@ import pytest
 from rehearse import SHARED, rig_folder, run_session
 
 from rig.cli import main
+from rig.configfile import load_config
 from rig.doors.verify import check
 from rig.events import Event
+from rig.launch import Order, intend, launched
 from rig.protocol import load_protocol, protocol_folders
 from rig.record import events_of, read_entries
+from rig.session import Session
 from rig.units import Quantity
 
 PROTOCOLS = sorted(path.stem for path in protocol_folders()[1].glob("[a-z]*.py"))
@@ -121,6 +124,27 @@ def test_a_flush_stays_within_the_ceilings_and_is_no_water(tmp_path: Path, capsy
     words = ["run", "--config", str(config), "--fast", "--protocol", "valve_flush", "--set", "pause=100ms"]
     assert main(words) == 1
     assert "valve could be on for" in capsys.readouterr().err
+
+
+def test_a_flush_stops_in_the_middle_of_an_opening(tmp_path: Path) -> None:
+    """Ctrl-C while the valve is open: it is closed long before its time, and the record is whole."""
+    path = rig_folder(tmp_path)
+    changes = {"opening": "450 ms", "pause": "10 s"}
+    order = Order(load_config(path), path, protocol="valve_flush", changes=changes, animal="none")
+    with launched(intend(order)) as session:
+
+        def press_ctrl_c(now: Session) -> None:
+            if now.state == "open":
+                now.interrupt("Ctrl-C")
+
+        session.look = press_ctrl_c
+        summary = session.run()
+    assert summary.ended == "Ctrl-C"
+    valve = [(e.board_us, "valve" in e.fields["active"]) for e in events(summary.session, "output")]
+    (opened, closed) = valve
+    assert (opened[1], closed[1]) == (True, False)
+    assert 0 < closed[0] - opened[0] < 400_000
+    assert check(Path(summary.session)).good
 
 
 LIGHTS = {
