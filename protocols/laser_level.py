@@ -8,7 +8,7 @@ from rig import *
 
 PARAMS = Params(
     power=Param(1 * mw, "by the calibration at hand", 0 * mw, 1000 * mw),
-    time=Param(8 * s, "on for so long", 10 * ms, 20 * s),
+    time=Param(5 * s, "on for so long", 10 * ms, 20 * s),
     site=Param("power meter", "where the light goes: energy is summed by site"),
 )
 

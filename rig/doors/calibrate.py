@@ -45,7 +45,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     valve.add_argument("--grams", metavar="G,…", help="what all drops of each weighed, instead of being asked")
     laser = commands.add_parser("laser", help="levels against measured power")
     laser.add_argument("--levels", default="0,32,64,96,128,160,192,224,255", metavar="N,…", help="0 to 255")
-    laser.add_argument("--seconds", type=float, default=8.0, help="on for so long at each")
+    laser.add_argument("--seconds", type=float, default=5.0, help="on for so long at each")
     laser.add_argument("--mw", metavar="MW,…", help="what the meter showed at each, instead of being asked")
     lever = commands.add_parser("lever", help="noise at rest, and travel for a count")
     lever.add_argument("--at", type=float, default=5.0, metavar="MM", help="held at this travel for the second reading")
