@@ -5,7 +5,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 DEBIAN := avr-libc binutils-avr gcc-avr libasound2-plugins libelf-dev libportaudio2 libsimavr-dev pulseaudio \
           pulseaudio-utils postgresql simavr
 
-check: format lint types tests
+check: format lint types tests sim
 test: check
 
 run: .venv/rig
@@ -59,6 +59,10 @@ fuzz: .venv/fuzz_core
 endure: .venv/dev
 	JOURNAL_KILLS=200 JOURNAL_CUTS=1000 JOURNAL_FILLS=50 RIG_KILLS=200 \
 	  $(BIN)/pytest tests/test_endure.py tests/test_session.py -k 'kill or cut or disk or full or limit'
+
+# Sessions with faults, drawn from seeds, and their judges: a minute of them, SEEDS=100000 for a night, SEED=… again.
+sim: .venv/dev
+	PYTHONPATH=tests $(BIN)/python -m sim $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS))) $(if $(LONG),--long)
 
 bench: .venv/dev .venv/debian
 	for file in bench/[a-z]*.py; do $(BIN)/python $$file || exit 1; done

@@ -74,6 +74,17 @@ def time(session: Session) -> Iterator[str]:
         newest_us = max(newest_us, told.t_us)
 
 
+def clock(session: Session, played: Played) -> Iterator[str]:
+    """How board time reads on the host's clock is right within the error that is stated with it.
+
+    The link knows both; only where the host's clock has just jumped may the program not know yet.
+    """
+    for note in session.notes("clock"):
+        off_us = played.clock_error_us(note["board_us"], note["host_ns"])
+        if off_us is not None and off_us > note["error_us"]:
+            yield f"board {note['board_us']} us is {off_us:.0f} us off on the host's clock, not {note['error_us']}"
+
+
 def samples(session: Session) -> Iterator[str]:
     """The lever's samples follow each other at their period; where some are missing, it is said how many."""
     due_us: int | None = None

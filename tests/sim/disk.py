@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import Any
 
 from rig import journal
@@ -18,6 +19,7 @@ class Disk:
 
     def __init__(self, link: FaultyLink) -> None:
         self.link = link
+        self.journal: Path | None = None  # the one that was opened last
         self._files: set[int] = set()
         self._full_until_us = self._slow_until_us = 0
         self._slow_us = 0
@@ -55,6 +57,8 @@ class Disk:
     def open(self, path: Any, flags: int, mode: int = 0o777) -> int:
         """See os.open."""
         fd = os.open(path, flags, mode)
+        if Path(path).name == "journal":
+            self.journal = Path(path)
         self._files.add(fd)
         return fd
 

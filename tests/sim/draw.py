@@ -30,7 +30,25 @@ EPISODES: tuple[tuple[str, float, tuple[float, float]], ...] = (
     ("disk_slow", 2, (0.2, 20)),
     ("interlock", 0.5, (0.001, 2)),
     ("ctrl_c", 0.3, (0, 0)),
+    ("clock_step", 1, (0.001, 20)),
 )
+# Protocols, and what of them is drawn from where.
+_DROP, _ITI = (2.3, 13.5, "ul"), (0.5, 8, "s")
+_TIMES = {"wait": (100, 4000), "iti": (5, 3000), "light": (20, 1500), "still": (50, 1500), "held": (5, 200)}
+SPANS: dict[str, dict[str, tuple[float, float, str]]] = {
+    "busy": {"drop": _DROP, **{name: (low, high, "ms") for name, (low, high) in _TIMES.items()}},
+    "cued_lever": {"drop": _DROP, "iti_min": _ITI, "iti_max": _ITI},
+    "cued_lever_inactivation": {
+        "drop": _DROP,
+        "iti_min": (6, 12, "s"),
+        "iti_max": _ITI,
+        "light_time": (20, 2000, "ms"),
+    },
+    "axon_mapping": {"interval_min": (5, 10, "s"), "interval_max": _ITI},
+    "habituation": {"drop": _DROP, "interval_min": (2, 20, "s"), "interval_max": _ITI},
+    "lever_window": {"drop": _DROP, "iti": _ITI, "hold": (10, 400, "ms")},
+    "valve_flush": {"opening": (5, 70, "ms"), "pause": (1.1, 3, "s")},
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,7 @@ class Case:
     latency_us: int
     drift_ppm: float
     buffer_bytes: int
+    opto: bool = False
     to_board: Noise = Noise()
     from_board: Noise = Noise()
     episodes: list[Episode] = field(default_factory=list)
@@ -69,12 +88,15 @@ def shipped_config() -> dict[str, Any]:
     return config
 
 
-def draw(seed: int) -> Case:
-    """The case of a seed."""
+def draw(seed: int, *, long: bool = False) -> Case:
+    """The case of a seed. ``long``: a session as long as an animal works, its lever sampled seldom."""
     rng = random.Random(f"case {seed}")
     config = _config(rng)
-    protocol, params = _protocol(rng)
-    minutes = rng.choice((2.0, 5.0, 10.0, 15.0, 30.0)) * rng.uniform(0.6, 1.2)
+    protocol, params, opto = _protocol(rng)
+    minutes = rng.choice((1.0, 2.0, 5.0, 10.0, 20.0)) * rng.uniform(0.6, 1.2)
+    if long:
+        minutes = rng.uniform(45, 90)
+        config["lever"] |= {"sample_hz": rng.choice((20, 50)), "batch_samples": 20}
     return Case(
         seed,
         config,
@@ -86,6 +108,7 @@ def draw(seed: int) -> Case:
         latency_us=rng.choice((200, 500, 500, 2000, 20_000)),
         drift_ppm=rng.choice((rng.uniform(-100, 100), rng.uniform(-4000, 4000))),
         buffer_bytes=rng.choice((512, 4096, 4096, 65_536)),
+        opto=opto,
         to_board=_noise(rng),
         from_board=_noise(rng),
         episodes=_episodes(rng, minutes),
@@ -112,17 +135,18 @@ def _config(rng: random.Random) -> dict[str, Any]:
     return config
 
 
-def _protocol(rng: random.Random) -> tuple[str, dict[str, str]]:
-    drop = f"{rng.uniform(2.3, 13.5):.2f}ul"
-    if rng.random() < 0.5:
-        iti = rng.uniform(0.5, 6)
-        params = {"drop": drop, "iti_min": f"{iti:.3f}s", "iti_max": f"{iti * 1.5:.3f}s"}
-        if rng.random() < 0.3:
-            params |= {"still": "500ms", "reward_delay": "150ms", "catch": "0.2"}
-        return str(ROOT / "protocols" / "cued_lever.py"), params
-    times = {"wait": (100, 4000), "iti": (5, 3000), "light": (20, 1500), "still": (50, 1500), "held": (5, 200)}
-    params = {name: f"{round(rng.uniform(*span))}ms" for name, span in times.items()}
-    return str(HERE / "busy.py"), {"drop": drop, **params}
+def _protocol(rng: random.Random) -> tuple[str, dict[str, str], bool]:
+    """A protocol, some of its parameters, and whether it is to give light."""
+    name = rng.choice(("busy", "busy", "cued_lever", *sorted(SPANS)))
+    params = {key: f"{rng.uniform(low, high):.3f}{unit}" for key, (low, high, unit) in SPANS[name].items()}
+    for key in list(params):
+        if key.endswith("_max"):
+            least = float(params[key.replace("_max", "_min")].removesuffix("s"))
+            params[key] = f"{least * rng.uniform(1, 2):.3f}s"
+    if "cued_lever" in name and rng.random() < 0.3:
+        params |= {"still": "500ms", "reward_delay": "150ms", "catch": "0.2"}
+    opto = name == "cued_lever_inactivation" and rng.random() < 0.7
+    return str((HERE if name == "busy" else ROOT / "protocols") / f"{name}.py"), params, opto
 
 
 def _noise(rng: random.Random) -> Noise:

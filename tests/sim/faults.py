@@ -27,6 +27,10 @@ class Killed(BaseException):
     """``kill -9``: nothing that comes after it in the program may have an effect."""
 
 
+class Endless(BaseException):
+    """The day does not end."""
+
+
 @dataclass(frozen=True)
 class Noise:
     """What a wire does to bytes, in one direction. The shares are of the chunks written or read at once."""
@@ -38,11 +42,6 @@ class Noise:
     swap: float = 0.0  # two neighbouring bytes change places
     splice: float = 0.0  # the chunk's halves change places
     late: float = 0.0  # it comes up to 300 ms later, and all behind it
-
-    @property
-    def quiet(self) -> bool:
-        """Nothing is done."""
-        return self == Noise()
 
 
 def spoiled(data: bytes, noise: Noise, chance: random.Random) -> bytes:
@@ -99,12 +98,15 @@ class FaultyLink(SimLink):
         super().__init__(animal, settings)
         self._chance = random.Random(f"wire {seed}")
         self._to_board, self._from_board = to_board, from_board
+        self._quiet_to, self._quiet_from = to_board == Noise(), from_board == Noise()
         self._episodes = deque(sorted(episodes, key=lambda episode: episode.at_us))
         self._buffer_bytes = buffer_bytes  # what the computer's driver holds while the program does not read
         self._came: deque[tuple[int, bytes]] = deque()
         self._came_bytes = 0
         self._start_us = self._drain_us = self.t_us
         self._asleep_us = 0
+        self.jumps_us = [(0, 0)]  # when the host's clock jumped, and how far it is behind since
+        self.end_us: int | None = None  # a day that is not over by then never will be
         self._gone_until_us: int | None = None
         self._stale = False  # the port was open when the cable was pulled
         self.killed = False
@@ -114,13 +116,15 @@ class FaultyLink(SimLink):
         self.elsewhere: dict[str, Callable[[int], None]] = {}  # episodes of the disk and the subscribers
         self.happened: list[str] = []
         self.drained: Callable[[], None] = lambda: None
+        self.said: Callable[[bytes], None] = lambda _: None  # hears what the program writes, undamaged
 
     # --- Link --------------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
         """See :class:`rig.link.Link`."""
         self._alive()
-        if not self._to_board.quiet:
+        self.said(data)
+        if not self._quiet_to:
             late = self._chance.random() < self._to_board.late
             data = spoiled(data, self._to_board, self._chance)
             if late:
@@ -182,6 +186,8 @@ class FaultyLink(SimLink):
 
     def _pass(self, until_us: int) -> None:
         """Time passes for the board, until then or until it has something to say."""
+        if self.end_us is not None and self.t_us > self.end_us:
+            raise Endless(f"it is {self.t_us / 6e7:.0f} min, and no end")
         if self.t_us >= self._drain_us:
             self._drain_us = self.t_us + 10_000_000
             self.drained()
@@ -189,7 +195,7 @@ class FaultyLink(SimLink):
         if not data or self._gone_until_us is not None:
             return
         at_us = self._came[-1][0] if self._came else self.t_us
-        if not self._from_board.quiet:
+        if not self._quiet_from:
             if self._chance.random() < self._from_board.late:
                 at_us = max(at_us, self.t_us + self._chance.randrange(300_000))
             data = spoiled(data, self._from_board, self._chance)
@@ -223,7 +229,15 @@ class FaultyLink(SimLink):
         """The computer sleeps; its monotonic clock with it."""
         before_us = self.t_us
         self.sleep(length_us)
-        self._asleep_us += self.t_us - before_us
+        self._jump(self.t_us - before_us)
+
+    def clock_step(self, length_us: int) -> None:
+        """The host's clock jumps ahead."""
+        self._jump(-length_us)
+
+    def _jump(self, back_us: int) -> None:
+        self._asleep_us += back_us
+        self.jumps_us.append((self.t_us, self._asleep_us))
 
     def unplug(self, length_us: int) -> None:
         """The cable is pulled; the port comes back under another name, so the open one is of no use any more."""

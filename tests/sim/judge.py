@@ -18,6 +18,7 @@ def judge(played: Played, *, verify: bool = True) -> list[str]:
             "events": checkers.events(session),
             "complete": checkers.complete(session, played),
             "time": checkers.time(session),
+            "clock": checkers.clock(session, played),
             "samples": checkers.samples(session),
             "damage": checkers.damage(session),
         }

@@ -19,15 +19,17 @@ from rig.configfile import load_config
 from rig.errors import RigError
 from rig.launch import Order
 from rig.session import Rules
-from rig.sim import SimSettings
+from rig.sim import START_US, WRAP, SimSettings
 from sim import tap
+from sim.acks import Acks
 from sim.disk import Disk
 from sim.draw import Case
-from sim.faults import FaultyLink, Killed
+from sim.faults import Endless, FaultyLink, Killed
 
 SUBJECT = "M01"
 CLEAN = ("trials", "minutes", "water", "Ctrl-C", "over", "fault: interlock", "fault: ceiling", "fault: duty")
 ATTEMPTS = 12
+KNOWN_US = 5_000_000  # a jump of the host's clock is known by then
 
 
 @dataclass
@@ -40,8 +42,20 @@ class Played:
     ends: list[str] = field(default_factory=list)  # how each sitting of the program ended
     happened: list[str] = field(default_factory=list)
     acks: list[str] = field(default_factory=list)  # what the tap on the wire found wrong
+    jumps_us: list[tuple[int, int]] = field(default_factory=list)  # of the host's clock
     hours: float = 0.0
     clean: bool = False
+
+    def clock_error_us(self, board_us: int, host_ns: int) -> float | None:
+        """How far a pair of times is off; None where the host's clock had just jumped."""
+        t_us = START_US + (board_us - START_US + WRAP // 2) % WRAP - WRAP // 2
+        while t_us < START_US:
+            t_us += WRAP
+        jumped_us, behind_us = next(jump for jump in reversed(self.jumps_us) if jump[0] <= t_us)
+        if jumped_us and t_us - jumped_us < KNOWN_US:
+            return None
+        true_ns = 1_000_000_000 + (t_us - START_US) * (1000 - self.case.drift_ppm / 1000) - 1000 * behind_us
+        return abs(true_ns - host_ns) / 1000
 
 
 def play(case: Case, folder: Path, *mutants: str) -> Played:
@@ -50,12 +64,17 @@ def play(case: Case, folder: Path, *mutants: str) -> Played:
     core.load = lambda: (ffi, lib)  # type: ignore[assignment]
     lib.tap_clear()
     link = _link(case)
+    length_us = 6e7 * case.minutes + sum(one.length_us for one in case.episodes)
+    link.end_us = link.t_us + round(3 * length_us + 3.6e9)
     truth = tap.Truth()
     link.drained = lambda: truth.take(ffi, lib)
     played = Played(case, [], truth)
     began_us = link.t_us
-    with Disk(link) as disk:
+    with Disk(link) as disk, Acks(disk, link, played.acks) as acks:
         _sit(case, folder, link, disk, played)
+    if played.clean:
+        acks.finish()
+    played.jumps_us = link.jumps_us
     truth.take(ffi, lib)
     truth.close()
     played.folders = sorted((folder / "data" / SUBJECT).glob("*_*"), key=lambda path: int(path.name.split("_")[1]))
@@ -95,6 +114,7 @@ def _order(case: Case, folder: Path) -> Order:
         changes=case.params,
         rules=Rules(minutes=case.minutes),
         seed=case.seed % (1 << 31),
+        opto=case.opto or None,
         began=datetime(2026, 3, 2, 9, tzinfo=UTC),
     )
 
@@ -108,6 +128,8 @@ def _sit(case: Case, folder: Path, link: FaultyLink, disk: Disk, played: Played)
         played.ends.append(ended)
         if ended in CLEAN:
             played.clean = True
+            return
+        if ended.startswith(("endless", "ConfigError", "ProtocolError")):
             return
         if link.killed:
             _tear(folder, chance)
@@ -125,6 +147,8 @@ def _one(order: Order, link: FaultyLink, *, resume: bool) -> str:
             return session.run().ended
     except Killed:
         return "killed"
+    except Endless as error:
+        return f"endless: {error}"
     except RigError as error:
         if resume and "run without --resume" in str(error):
             return "over" if "nothing is left" in str(error) else _one(order, link, resume=False)

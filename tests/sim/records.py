@@ -52,6 +52,11 @@ class Session:
         """What the session began with."""
         return next((json.loads(payload) for kind, payload in self.records if kind == MANIFEST), {})
 
+    def notes(self, name: str) -> list[dict[str, Any]]:
+        """The notes of that name."""
+        found = [json.loads(payload) for kind, payload in self.records if kind == NOTE]
+        return [note for note in found if note["note"] == name]
+
     @property
     def summary(self) -> dict[str, Any] | None:
         """The last one."""

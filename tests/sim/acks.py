@@ -1,0 +1,76 @@
+"""The judge of acknowledgements, at the wire: none before the journal's file has it, and in the end all of them.
+
+Reads what the program writes to the board and what stands in the file, and knows nothing of the code between.
+May not: change anything on its way.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from types import TracebackType
+
+from rig import wire
+from sim.disk import Disk
+from sim.faults import FaultyLink
+from sim.records import EVENT, EVENT_HEAD, HEAD, NUMBER
+
+_NEXT = {NUMBER["ack"]: (struct.Struct("<xIB"), 0), NUMBER["ping"]: (struct.Struct("<xII"), 1)}
+
+
+class Acks:
+    """A context. What it finds, it appends to ``found``."""
+
+    def __init__(self, disk: Disk, link: FaultyLink, found: list[str]) -> None:
+        self._disk, self._link, self._found = disk, link, found
+        self._splitter = wire.FrameSplitter()
+        self._file: Path | None = None
+        self._at = 0
+        self._next_kept = self._next_said = 0
+
+    def __enter__(self) -> Acks:
+        self._link.said = self._hear
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._link.said = lambda _: None
+
+    def _hear(self, data: bytes) -> None:
+        for payload in self._splitter.feed(data):
+            if payload[0] in _NEXT:
+                fields, which = _NEXT[payload[0]]
+                self._acknowledged(fields.unpack(payload)[which])
+
+    def _acknowledged(self, next_event: int) -> None:
+        self._read()
+        if next_event > self._next_kept:
+            self._found.append(f"event {next_event - 1} was acknowledged, the journal ends with {self._next_kept - 1}")
+        self._next_said = next_event
+
+    def _read(self) -> None:
+        """What the file has more than before."""
+        if self._disk.journal != self._file:
+            self._file, self._at, self._next_kept, self._next_said = self._disk.journal, 14, 0, 0
+        if self._file is None:
+            return
+        with self._file.open("rb") as file:
+            file.seek(self._at)
+            data = file.read()
+        at = 0
+        while at + HEAD.size <= len(data):
+            _, _, length, kind, _ = HEAD.unpack_from(data, at)
+            if at + HEAD.size + length > len(data):
+                break
+            if kind == EVENT:
+                self._next_kept = EVENT_HEAD.unpack_from(data, at + HEAD.size)[1] + 1
+            at += HEAD.size + length
+        self._at += at
+
+    def finish(self) -> None:
+        """The day is over as it should be: nothing may be left without an answer."""
+        self._read()
+        if self._next_said != self._next_kept:
+            last = self._next_said - 1
+            self._found.append(f"the journal ends with event {self._next_kept - 1}, acknowledged last was {last}")
