@@ -11,6 +11,7 @@ from rig import (
     MASK,
     SPARE,
     SYNC,
+    VALVE,
     Code,
     Drop,
     Param,
@@ -38,6 +39,7 @@ PARAMS = Params(
     iti=Param(700 * ms, "time between", 1 * ms, 20 * s),
     light=Param(400 * ms, "length of the light", 10 * ms, 12 * s),
     held=Param(20 * ms, "an output held by a state", 1 * ms, 20 * s),
+    holds=Param("spare", "the output held", choices=("spare", "valve")),
     still=Param(600 * ms, "a still lever counts after", 10 * ms, 5 * s),
 )
 
@@ -51,6 +53,7 @@ def trial(p: Values, past: Past, rng: random.Random) -> Trial:
     pulses = Train(LASER, 5 * ms, 25 * ms, 1 + int(p.light.us // 25_000), power=10 * mw, ramp=50 * ms)
     light = rng.choice((steady, pulses, None))
     mask = Pulse(MASK, p.light, delay=10 * ms)
+    held = VALVE if p.holds == "valve" else SPARE
     lit = (light, mask) if light else (mask,)
     states = [
         State("code", start=Code(SYNC, (past.n + 1) % 4096), after=(70 * ms, "wait"), zero_lever=rng.random() < 0.1),
@@ -60,9 +63,9 @@ def trial(p: Values, past: Past, rng: random.Random) -> Trial:
             when={press.pressed: "reward", near.held: "reward", LICK.rises: "lick", mask.ended: "held"},
             after=(p.wait, "miss"),
         ),
-        State("held", on=SPARE, when={press.pressed: "reward"}, after=(p.held, "wait2")),
+        State("held", on=held, when={press.pressed: "reward"}, after=(p.held, "wait2")),
         State("wait2", when={press.pressed: "reward", near.held: "reward"}, after=(p.wait, "miss")),
-        State("lick", on=SPARE, after=(p.held, "miss"), watch=press),
+        State("lick", on=held, after=(p.held, "miss"), watch=press),
         State("reward", start=Drop(p.drop), stop=(tone, *lit), after=(100 * ms, "iti"), outcome="rewarded"),
         State("miss", stop=(tone, *lit), after=(50 * ms, "iti"), outcome="missed", watch=(press, near)),
         State("iti", after=(p.iti, END), watch=press),

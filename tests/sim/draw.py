@@ -66,6 +66,7 @@ class Case:
     drift_ppm: float
     buffer_bytes: int
     opto: bool = False
+    unguarded: bool = False  # the host does not refuse what exceeds a ceiling: the board must
     to_board: Noise = Noise()
     from_board: Noise = Noise()
     episodes: list[Episode] = field(default_factory=list)
@@ -93,6 +94,10 @@ def draw(seed: int, *, long: bool = False) -> Case:
     rng = random.Random(f"case {seed}")
     config = _config(rng)
     protocol, params, opto = _protocol(rng)
+    unguarded = "busy" in protocol and rng.random() < 0.2
+    if unguarded:
+        params |= {"holds": rng.choice(("spare", "valve")), "held": f"{rng.randint(75, 600)}ms"}
+        config["safety"]["outputs"]["spare"]["max_on_ms"] = rng.randint(20, 600)
     minutes = rng.choice((1.0, 2.0, 5.0, 10.0, 20.0)) * rng.uniform(0.6, 1.2)
     if long:
         minutes = rng.uniform(45, 90)
@@ -109,6 +114,7 @@ def draw(seed: int, *, long: bool = False) -> Case:
         drift_ppm=rng.choice((rng.uniform(-100, 100), rng.uniform(-4000, 4000))),
         buffer_bytes=rng.choice((512, 4096, 4096, 65_536)),
         opto=opto,
+        unguarded=unguarded,
         to_board=_noise(rng),
         from_board=_noise(rng),
         episodes=_episodes(rng, minutes),
@@ -130,8 +136,6 @@ def _config(rng: random.Random) -> dict[str, Any]:
     outputs["valve"] |= {"max_on_ms": rng.choice((80, 200, 500)), "safe": rng.choice(("low", "low", "high"))}
     outputs["laser"] |= {"window_s": "none", "max_duty_ms": "none"}  # trials this short are refused where one is set
     outputs["valve"] |= {"window_s": 60, "max_duty_ms": 30_000}
-    if rng.random() < 0.1:
-        outputs["spare"] |= {"max_on_ms": 15}
     return config
 
 

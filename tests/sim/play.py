@@ -10,6 +10,7 @@ import random
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from unittest.mock import patch
 
 import yaml
 
@@ -18,6 +19,7 @@ from rig.animals import make_animal
 from rig.configfile import load_config
 from rig.errors import RigError
 from rig.launch import Order
+from rig.ready import check_ready
 from rig.session import Rules
 from rig.sim import START_US, WRAP, SimSettings
 from sim import tap
@@ -61,19 +63,25 @@ class Played:
 def play(case: Case, folder: Path, *mutants: str) -> Played:
     """Run a case to its end; everything it writes stays below ``folder``."""
     ffi, lib = tap.load(case.queue_bytes, *mutants)
-    core.load = lambda: (ffi, lib)  # type: ignore[assignment]
     lib.tap_clear()
-    link = _link(case)
+    with patch.object(core, "load", lambda: (ffi, lib)):
+        link = _link(case)
     length_us = 6e7 * case.minutes + sum(one.length_us for one in case.episodes)
     link.end_us = link.t_us + round(3 * length_us + 3.6e9)
     truth = tap.Truth()
     link.drained = lambda: truth.take(ffi, lib)
     played = Played(case, [], truth)
     began_us = link.t_us
-    with Disk(link) as disk, Acks(disk, link, played.acks) as acks:
+    with (
+        patch.object(core, "load", lambda: (ffi, lib)),
+        patch.object(launch, "open_link", lambda *_args, **_more: link),
+        patch.object(launch, "check_ready", (lambda *_: []) if case.unguarded else check_ready),
+        Disk(link) as disk,
+        Acks(disk, link, played.acks) as acks,
+    ):
         _sit(case, folder, link, disk, played)
-    if played.clean:
-        acks.finish()
+        if played.clean:
+            acks.finish()
     played.jumps_us = link.jumps_us
     truth.take(ffi, lib)
     truth.close()
@@ -140,7 +148,6 @@ def _sit(case: Case, folder: Path, link: FaultyLink, disk: Disk, played: Played)
 
 
 def _one(order: Order, link: FaultyLink, *, resume: bool) -> str:
-    launch.open_link = lambda *_args, **_more: link  # type: ignore[attr-defined]
     try:
         with launch.launched(launch.intend(replace(order, resume=resume))) as session:
             link.interrupt = lambda: session.interrupt("Ctrl-C")

@@ -104,16 +104,19 @@ def faults(session: Session) -> Iterator[str]:
 
 
 def arming(session: Session) -> Iterator[str]:
-    """Nothing arms but by the host's word: each `armed` is answered by an `applied` arm that the host sent."""
-    sent = [payload for _, payload in session.commands if payload[0] == NUMBER["arm"]]
+    """Nothing arms but by the host's word: armed means an `armed` event then, and that an `arm` that the host sent."""
     assert session.life is not None
-    armed = [e for e in session.life.events.values() if e[0] == NUMBER["armed"]]
+    sent = [payload for _, payload in session.commands if payload[0] == NUMBER["arm"]]
+    armed = [wire.EVENT_HEADER.unpack_from(e)[2] for e in session.life.events.values() if e[0] == NUMBER["armed"]]
     if len(armed) > len(sent):
         yield f"the board armed {len(armed)} times; the host said so {len(sent)} times"
-    ran = session.life.pins["armed"]
-    rises = int(np.count_nonzero(np.diff(ran.astype(np.int8), prepend=0) == 1))
-    if rises > len(sent):
-        yield f"the board was armed {rises} times; the host said so {len(sent)} times"
+    began_us = wire.EVENT_HEADER.unpack_from(session.life.events[0])[2]
+    pins = session.life.pins
+    rises = pins["t_us"][np.diff(pins["armed"].astype(np.int8), prepend=0) == 1]
+    told = {(t_us - began_us) & 0xFFFFFFFF for t_us in armed}
+    for t_us in rises:
+        if int(t_us) & 0xFFFFFFFF not in told:
+            yield f"the board was armed at {t_us} us by nobody's word"
 
 
 # --- trials -----------------------------------------------------------------------------------------------------------

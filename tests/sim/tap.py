@@ -35,7 +35,7 @@ PINS = np.dtype(
 
 @functools.cache
 def load(queue_bytes: int = 2048, *more: str) -> tuple[Any, Any]:
-    """``(ffi, lib)`` of the tapped board with a queue of this size; ``more``: sources and flags of a mutant."""
+    """``(ffi, lib)`` of the tapped board with a queue of this size; ``more``: flags of a mutant."""
     text = SOURCE.read_text(encoding="utf-8")
     ffi = cffi.FFI()
     ffi.cdef(core.declarations() + text.partition("/* cffi: begin */")[2].partition("/* cffi: end */")[0])
