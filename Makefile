@@ -72,5 +72,5 @@ generated: .venv/rig
 	$(BIN)/rig draw cued_lever --format svg > docs/cued_lever.svg
 	$(BIN)/python -m rig.manual > docs/protocols.md
 
-.PHONY: check test run format lint types tests explore fuzz endure bench generated
+.PHONY: check test run format lint types tests explore fuzz endure sim bench generated
 .DEFAULT_GOAL := check
