@@ -94,7 +94,7 @@ def test_a_protocol_outside_of_its_stage_neither_moves_the_animal_nor_counts(tmp
 def test_chance_is_the_rig_s_own_or_as_asked(tmp_path: Path) -> None:
     assert wanted(tmp_path).seed == 1
     assert wanted(tmp_path, seed=7).seed == 7
-    real = {"config": {"body": "serial", "board": "mega2560"}, "weight_g": 23.0}
+    real: dict[str, Any] = {"config": {"body": "serial", "board": "mega2560"}, "weight_g": 23.0}
     assert wanted(tmp_path, **real).seed != wanted(tmp_path, **real).seed
 
 
