@@ -4,11 +4,11 @@ A board in C sends one analogue report a millisecond over a pseudo-terminal; eac
 a digital write. Measured by the board: from its write to the answer. Hosts: a blocking loop in C, a whole session of
 this program (protocol, trial machine, guard, journal and stream; what answers is its loop process), pyfirmata2's
 iterator with a callback; all three ask for the same real-time priority. The session and C are measured at the same
-time, each on its own line: so the rest of the program – which keeps a record of a thousand decisions a second – is
-beside both, and so is whatever else this computer does. The iterator takes its turns beside the session in between.
+time, each on its own line, half a millisecond apart: so the rest of the program – which keeps a record of a thousand
+decisions a second – is beside both, and so is whatever else this computer does. The iterator takes its turns beside the session in between.
 Then the same with two busy processes. Ratios are to C in the same run.
 
-    python bench/firmata.py [--rounds 5] [--frames 3000]
+    python bench/firmata.py [--rounds 24] [--frames 500]
 """
 
 from __future__ import annotations
@@ -208,10 +208,10 @@ def drain(fd: int) -> None:
 # --- measuring --------------------------------------------------------------------------------------------------------
 
 
-def board(binary: str, far: int, frames: int) -> subprocess.Popen[str]:
+def board(binary: str, far: int, frames: int, phase_us: int) -> subprocess.Popen[str]:
     """A board in C at a far end; it prints a time a frame, in ns, negative where no answer came."""
     os.set_blocking(far, True)
-    command = [binary, "device", str(far), str(frames)]
+    command = [binary, "device", str(far), str(frames), str(phase_us)]
     environment = {**os.environ, "RIG_REAL_TIME": "1"}
     return subprocess.Popen(command, pass_fds=(far,), stdout=subprocess.PIPE, text=True, env=environment)
 
@@ -222,11 +222,14 @@ def times_us(process: subprocess.Popen[str]) -> list[float]:
     return [t / 1000 if t > 0 else math.inf for t in ns[WARM_FRAMES:]]
 
 
-def both_us(binary: str, session: Session, other: Simple, frames: int) -> tuple[list[float], list[float]]:
-    """A session and another host at the same time."""
+def both_us(
+    binary: str, session: Session, other: Simple, frames: int, phase_us: int
+) -> tuple[list[float], list[float]]:
+    """A session and another host at the same time, half a millisecond apart."""
     with other.turn() as far:
         with session.turn() as session_far:
-            one, two = board(binary, session_far, frames), board(binary, far, frames)
+            one = board(binary, session_far, frames, phase_us)
+            two = board(binary, far, frames, (phase_us + 500) % 1000)
             mine = times_us(one)
         return mine, times_us(two)
 
@@ -235,21 +238,22 @@ def compare(what: str, session: Session, c: Simple, iterator: Simple, binary: st
     """Measure and print one table."""
     names = ("C, blocking", "this loop, in a session", "pyfirmata2's iterator")
     found: dict[str, list[float]] = {name: [] for name in names}
-    for _ in range(rounds):
-        mine, theirs = both_us(binary, session, c, frames)
+    for i in range(rounds):
+        phase_us = 370 * i % 1000  # all over the millisecond: other things have their beats as well
+        mine, theirs = both_us(binary, session, c, frames, phase_us)
         found[names[1]] += mine
         found[names[0]] += theirs
-        found[names[2]] += both_us(binary, session, iterator, frames)[1]
+        found[names[2]] += both_us(binary, session, iterator, frames, phase_us)[1]
     print(f"{what} ({rounds * (frames - WARM_FRAMES)} frames each):")
     base = np.percentile(found[names[0]], (50, 99))
     for name, us in found.items():
         silent = sum(map(math.isinf, us))
-        assert not silent or name == names[2], f"{name}: {silent} of {len(us)} frames without an answer"
+        assert silent < len(us) / 200, f"{name}: {silent} of {len(us)} frames without an answer"
         p50, p99 = np.percentile(us, (50, 99))
         print(
             f"  {name:24} median {p50:7.0f} us ({p50 / base[0]:5.2f} x C)   p99 {p99:7.0f} us"
             f" ({p99 / base[1]:5.2f} x C)   worst {max(us):7.0f} us"
-            + (f"   {silent} without an answer" if silent else ""),
+            + (f"   {silent} later than 200 ms" if silent else ""),
             flush=True,
         )
 
@@ -257,8 +261,8 @@ def compare(what: str, session: Session, c: Simple, iterator: Simple, binary: st
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--frames", type=int, default=3000, help="a round; an even number")
+    parser.add_argument("--rounds", type=int, default=24)
+    parser.add_argument("--frames", type=int, default=500, help="a round; an even number")
     args = parser.parse_args()
     binary = build()
     print(f"scheduling of the hosts: {hurry()}; of the board in C: the same, below them")

@@ -1,6 +1,6 @@
 /* A board and its host, both in C, over a pseudo-terminal: what bench/firmata.py measures the loop against.
  *
- * device FD FRAMES: each millisecond an analogue report whose value crosses a threshold and back; waits for the answer
+ * device FD FRAMES PHASE: each millisecond, PHASE us after the full one, an analogue report whose value crosses a threshold and back; waits for the answer
  * (a digital write) and prints the time from the first to the answer, in ns, one a line.
  * host FD: blocks in read, parses, and answers each report with a digital write. No library, no decisions. */
 #define _GNU_SOURCE
@@ -46,10 +46,10 @@ static void host(int fd)
     }
 }
 
-static void device(int fd, int frames)
+static void device(int fd, int frames, int phase_us)
 {
     unsigned char in[4096];
-    int64_t next = now_ns();
+    int64_t next = now_ns() / 1000000 * 1000000 + 1000 * phase_us;
     int up = 0;
     for (int i = 0; i < frames; i++) {
         next += 1000000;
@@ -71,8 +71,8 @@ static void device(int fd, int frames)
             }
         }
         printf("%lld\n", came ? (long long)(came - sent) : -1LL);
-        if (now_ns() > next + 1000000)
-            next = now_ns();
+        while (now_ns() > next + 1000000)
+            next += 1000000;
     }
 }
 
@@ -82,8 +82,8 @@ int main(int argc, char **argv)
         struct sched_param p = {40};
         sched_setscheduler(0, SCHED_FIFO, &p);
     }
-    if (argc == 4 && !strcmp(argv[1], "device"))
-        device(atoi(argv[2]), atoi(argv[3]));
+    if (argc == 5 && !strcmp(argv[1], "device"))
+        device(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
     else if (argc == 3 && !strcmp(argv[1], "host"))
         host(atoi(argv[2]));
     return 0;

@@ -12,7 +12,7 @@ import select
 import threading
 import time
 import tty
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, Protocol
 
 from firmata_board import FIRST_ANALOG, FirmataBoard
@@ -68,14 +68,25 @@ def mouse(seed: int = 1, mm_per_count: float = 0.02) -> Animal:
 
 
 class Surroundings:
-    """Lever, spout, microscope and ears around a board, by its pins. Times are the board's own µs."""
+    """Lever, spout, microscope and ears around a board, by its pins. Times are the board's own µs.
 
-    def __init__(self, animal: Animal, pins: dict[str, int] = ROLES, frame_hz: float | None = 30.0) -> None:
+    Args:
+        pins: roles to whatever the board calls a pin.
+        counts: the lever's lowest, its rest and its highest.
+    """
+
+    def __init__(
+        self,
+        animal: Animal,
+        pins: Mapping[str, Hashable] = ROLES,
+        frame_hz: float | None = 30.0,
+        counts: tuple[int, int, int] = (0, REST_COUNTS, 1023),
+    ) -> None:
         self._world = World(animal, SimSettings(frame_hz=frame_hz))
         self._pins = pins
         self._outputs = self._tone_hz = 0
         self._roles = {pin: role for role, pin in pins.items()}
-        self.counts = REST_COUNTS
+        self._lowest, self.counts, self._highest = counts
         self._levels = 0
         self.valve_us: list[tuple[int, int]] = []  # (time, level)
 
@@ -84,7 +95,7 @@ class Surroundings:
         found: list[tuple[int, str, int]] = []
         edge_us, steps = self._world.edges(START_US + start_us, START_US + end_us)
         for t_us, step in zip(edge_us, steps, strict=True):
-            self.counts = max(0, min(1023, self.counts + int(step)))
+            self.counts = max(self._lowest, min(self._highest, self.counts + int(step)))
             found.append(((int(t_us) - START_US - start_us & 0xFFFFFFFF) + start_us, "lever", self.counts))
         input_us, levels = self._world.inputs(START_US + start_us, START_US + end_us)
         for t_us, level in zip(input_us, levels, strict=True):
@@ -96,7 +107,7 @@ class Surroundings:
             self._world.passed(int(level))
         return sorted(found, key=lambda change: change[0])
 
-    def output(self, t_us: int, pin: int, level: int) -> None:
+    def output(self, t_us: int, pin: Hashable, level: int) -> None:
         """The board drives a pin."""
         role = self._roles.get(pin)
         if role == "tone":

@@ -206,6 +206,8 @@ class FirmataLink:
 
     def _gone(self) -> None:
         """Raise what ended the loop, with what the guard did about it."""
+        while not self._error and self._socket.fileno() >= 0:  # its last word may still lie there
+            self._take()
         said = ""
         with contextlib.suppress(OSError, ValueError):  # a second call finds the pipe closed
             if select.select([self._report], [], [], 1.0)[0]:

@@ -54,7 +54,8 @@ static int write_out(firmata_t *f, int port)
         }
     }
     f->out.used = 0;
-    f->settled_ns = now_ns() + SETTLE_NS;
+    if (!f->settled_ns)
+        f->settled_ns = now_ns() + SETTLE_NS;
     return wants | (f->seen.unwired || f->seen.dim ? FIRMATA_TROUBLE : 0);
 }
 
