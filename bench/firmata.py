@@ -5,7 +5,8 @@ a digital write. Measured by the board: from its write to the answer. Hosts: a b
 this program (protocol, trial machine, guard, journal and stream; what answers is its loop process), pyfirmata2's
 iterator with a callback; all three ask for the same real-time priority. The session and C are measured at the same
 time, each on its own line, half a millisecond apart: so the rest of the program – which keeps a record of a thousand
-decisions a second – is beside both, and so is whatever else this computer does. The iterator takes its turns beside the session in between.
+decisions a second – is beside both, and so is whatever else this computer does. The iterator takes its turns beside
+the session in between.
 Then the same with two busy processes. Ratios are to C in the same run.
 
     python bench/firmata.py [--rounds 24] [--frames 500]

@@ -1,6 +1,7 @@
 """An emulated chip in a rig with an animal at its pins: a flashed board (a link), or StandardFirmata's own sketch.
 
-Virtual time: the animal sees outputs within ``STEP_US`` and plans ``SLICE_US`` ahead. May run the emulator; never judges.
+Virtual time: the animal sees outputs within ``STEP_US`` and plans ``SLICE_US`` ahead. May run the emulator; never
+judges.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ class ChipInRig:
         self.chip, self.around = chip, around
         self._pins, self._encoder = pins, encoder
         self._tone = pins.get("tone") if wave else None
-        self._levels: dict[str, tuple[int, int]] = {}  # by port: driven, level
+        self._roles = {pin: role for role, pin in pins.items()}
+        self._levels: dict[str, int] = {}  # by port
         self._counts = around.counts
+        self.driven: list[tuple[float, str, int]] = []  # every change of an output: µs, role, level
         self._planned_us = self._toned_us = 0
         self._sounds = False
 
@@ -112,12 +115,13 @@ class ChipInRig:
         for change in self.chip.pin_changes(forget=True):
             port, t_us = chr(change["port"]), int(change["cycle"]) // CYCLES_A_US
             level = int(change["level"])
-            changed, self._levels[port] = self._levels.get(port, (0, 0))[1] ^ level, (int(change["driven"]), level)
+            changed, self._levels[port] = self._levels.get(port, 0) ^ level, level
             for bit in np.flatnonzero([changed >> i & 1 for i in range(8)]):
                 pin = (port, int(bit))
                 if pin == self._tone:
                     self._toned_us = t_us
-                else:
+                elif role := self._roles.get(pin):
+                    self.driven.append((int(change["cycle"]) / CYCLES_A_US, role, level >> int(bit) & 1))
                     self.around.output(t_us, pin, level >> int(bit) & 1)
         sounds = bool(self._tone) and self._toned_us > self.now_us - QUIET_US > 0
         if sounds != self._sounds:

@@ -218,6 +218,8 @@ class VirtualLink:
         self.end = end
         self.engine = Engine(wiring)
         self.engine.begin(_Port(end))
+        self.cautions: list[str] = []
+        self.about, self.status = self.engine.about(), self.engine.status("none: virtual time")
         self.decided: list[tuple[int, int]] = []  # (bytes arrived, outputs after): for latencies
 
     def write(self, data: bytes) -> None:

@@ -8,6 +8,7 @@ Samples, levels and outputs are the C side's (``trials``); all else the board sa
 from __future__ import annotations
 
 from collections import deque
+from typing import Any
 
 from rig import wire
 from rig.errors import BoardError
@@ -118,6 +119,32 @@ class Engine:
         if seen.ends:
             said.append(f"lever: reaches an end of its converter ({seen.ends} x)")
         return said
+
+    def about(self) -> dict[str, Any]:
+        """Which board it is, and how its lever rests."""
+        return {
+            "firmware": self.board.firmware,
+            "firmware_version": self.board.firmware_version,
+            "protocol": self.board.firmata_version,
+            "rest_counts": self.rest_counts,
+            "rest_sd_counts": round(self.rest_sd_counts, 2),
+        }
+
+    def status(self, scheduling: str) -> dict[str, Any]:
+        """How good its times are, so far. ``scheduling``: what the process that runs it was granted."""
+        trips = sorted(self.round_trips_us)
+        return {
+            "clock": "host",
+            "uncertainty_us": round(self.uncertainty_us),
+            "scheduling": scheduling,
+            "frames": self.trials.replies,
+            **self.trials.times_us(),
+            "sample_period_us": round(self.sample_period_us),
+            "round_trip_us": trips[len(trips) // 2] if trips else 0,
+            "round_trip_worst_us": trips[-1] if trips else 0,
+            "stray_bytes": self.board.splitter.stray,
+            "warnings": self.warnings,
+        }
 
     @property
     def uncertainty_us(self) -> float:

@@ -103,33 +103,12 @@ class Loop:
 
     def status(self) -> dict[str, Any]:
         """What the session shows and keeps of this loop."""
-        engine = self.engine
-        trips = sorted(engine.round_trips_us)
-        return {
-            "clock": "host",
-            "uncertainty_us": round(engine.uncertainty_us),
-            "scheduling": self.scheduling,
-            "frames": engine.trials.replies,
-            **engine.trials.times_us(),
-            "sample_period_us": round(engine.sample_period_us),
-            "round_trip_us": trips[len(trips) // 2] if trips else 0,
-            "round_trip_worst_us": trips[-1] if trips else 0,
-            "stray_bytes": engine.board.splitter.stray,
-            "warnings": engine.warnings,
-        }
+        return self.engine.status(self.scheduling)
 
     def ready(self) -> None:
         """Tell the session that the board is found and safe."""
         self._began = True
-        board, engine = self.engine.board, self.engine
-        about = {
-            "firmware": board.firmware,
-            "firmware_version": board.firmware_version,
-            "protocol": board.firmata_version,
-            "rest_counts": engine.rest_counts,
-            "rest_sd_counts": round(engine.rest_sd_counts, 2),
-        }
-        self.frame(b"R", json.dumps({**about, **self.status()}).encode())
+        self.frame(b"R", json.dumps({**self.engine.about(), **self.status()}).encode())
 
     def run(self) -> str:
         """Until the session lets go. Raises BoardError for the board, StoppedError for a signal."""
