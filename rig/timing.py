@@ -21,7 +21,7 @@ class HostTimed(Protocol):
     about: dict[str, Any]
 
 
-ON_BOARD = {
+ON_BOARD: dict[str, Any] = {
     "clock": "board",
     "uncertainty_us": 4,  # stamps against pins on the emulated Mega: tests/test_three_bodies.py
     "decided": "on the board, in the interrupt of the edge itself; docs/timing.md has the figures of each board",
