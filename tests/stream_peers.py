@@ -40,9 +40,15 @@ def listen_process(address: str, out: Path, *more: str) -> subprocess.Popen[str]
 class Listening:
     """A listener in a thread of its own. ``proofs`` as sessions end."""
 
-    def __init__(self, address: str, out: Path, keys: Path | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        out: Path,
+        keys: Path | None = None,
+        heard: Callable[[schema.Message, int | None], None] | None = None,
+    ) -> None:
         self.proofs: list[Proof] = []
-        self.listener = Listener(address, out, keys, self.proofs.append)
+        self.listener = Listener(address, out, keys, self.proofs.append, heard)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()

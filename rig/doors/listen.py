@@ -7,6 +7,7 @@ Python, pyzmq and msgspec, and nothing else.
 examples:
   rig listen tcp://127.0.0.1:5555 --out copies
   rig listen tcp://rig:5555 --out copies --keys keys      beyond one computer: see `rig keys`
+  rig listen tcp://rig:5555 --out copies --lsl            and give it on as Lab Streaming Layer streams
   rig listen tcp://rig:5555 --out copies --once           until one session has ended; exit code 0 if it is whole
 """
 
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from rig.stream.copy import Proof
 from rig.stream.listen import Listener
+from rig.stream.lsl import Outlets
 
 SAY_S = 10.0  # where the output is no terminal
 
@@ -32,6 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, required=True, metavar="DIR", help="where the copies go")
     add("--keys", type=Path, metavar="DIR", help="folder with this computer's secret key and rig.key")
     add("--once", action="store_true", help="end with the first session that ends")
+    add("--lsl", action="store_true", help="also as LSL streams rig-events and rig-lever (pip install 'rig[lsl]')")
     add("--json", action="store_true", help="print JSON lines: the status each second, and each proof")
 
 
@@ -43,7 +46,8 @@ def run(args: argparse.Namespace) -> int:
         proofs.append(proof)
         _line(json.dumps({"proof": asdict(proof), "good": proof.good}) if args.json else str(proof))
 
-    listener = Listener(args.address, args.out, args.keys, done)
+    heard = Outlets().take if args.lsl else None
+    listener = Listener(args.address, args.out, args.keys, done, heard)
     say_s = 0.0
     try:
         while not (args.once and proofs):

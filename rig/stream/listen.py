@@ -18,6 +18,7 @@ import msgspec
 import zmq
 
 from rig.clock import Clock, Verdict
+from rig.events import Kind
 from rig.stream import answers_at, keys, schema
 from rig.stream.copy import Copy, Proof, is_proven, unproven
 from rig.stream.schema import Message
@@ -84,10 +85,20 @@ class Listener:
         address: the rig's stream, tcp://host:port.
         keys_folder: this computer's secret key and the rig's public one; None for a rig without keys.
         done: told each proof, as a session ends.
+        heard: told each event, in order and once, and when it was on this computer's monotonic clock, ns (None: not
+            known yet).
     """
 
-    def __init__(self, address: str, out: Path, keys_folder: Path | None, done: Callable[[Proof], None]) -> None:
+    def __init__(
+        self,
+        address: str,
+        out: Path,
+        keys_folder: Path | None,
+        done: Callable[[Proof], None],
+        heard: Callable[[Message, int | None], None] | None = None,
+    ) -> None:
         self._address, self._answers_at, self._out, self._done = address, answers_at(address), out, done
+        self._heard = heard
         self._keys = _keys_of(keys_folder) if keys_folder else None
         self._context = zmq.Context()
         self._live: Any = None
@@ -251,6 +262,7 @@ class Listener:
 
     def _add(self, copy: Copy, message: Message) -> None:
         here, at_ns = self._here, message.at_ns
+        here_ns: int | None = None
         if here is None or at_ns is None:
             copy.add(message, None, "", None)
         else:
@@ -258,6 +270,8 @@ class Listener:
             utc = self._utc(here_ns + self._utc_less_here_ns)
             copy.add(message, here_ns, utc, None if message.bound_us is None else message.bound_us + bound_us)
             self._newest_at_us = at_ns / 1000
+        if self._heard and message.kind == Kind.EVENT:
+            self._heard(message, here_ns)
         self._grown_s = time.monotonic()
 
     def _utc(self, utc_ns: int) -> str:

@@ -1,0 +1,77 @@
+"""The stream as LSL: a real inlet, whose stamps are held against the journal's."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pylsl
+import pytest
+from stream_peers import Listening, until
+from stream_rig import StreamRig
+
+from rig.stream.lsl import EVENTS, LEVER, Outlets, clock_offset_s
+from rig.stream.schema import Message
+
+
+def inlets() -> dict[str, pylsl.StreamInlet]:
+    """Both streams, found on the network as any program finds them."""
+    found = {}
+    for name in (EVENTS, LEVER):
+        infos = pylsl.resolve_byprop("name", name, timeout=20)
+        assert infos, f"no stream {name}"
+        found[name] = pylsl.StreamInlet(infos[0])
+        found[name].open_stream(timeout=20)
+    return found
+
+
+def test_an_inlet_has_each_event_at_the_journals_time(tmp_path: Path) -> None:
+    outlets, heard = Outlets(), list[tuple[Message, int]]()
+
+    def take(message: Message, here_ns: int | None) -> None:
+        outlets.take(message, here_ns)
+        if here_ns is not None:
+            heard.append((message, here_ns))
+
+    rig = StreamRig(tmp_path / "data")
+    with Listening(rig.address, tmp_path / "out", heard=take) as listening:
+        rig.pace(500, 0.3)
+        until(lambda: rig.pace(500, 0.1) and heard)
+        streams = inlets()
+        begin = len(heard)
+        rig.pace(500, 2)
+        rig.end()
+        until(lambda: listening.proofs)
+        received, stamps = drain(streams[EVENTS])
+        counts, counted_at = drain(streams[LEVER])
+    offset_s = clock_offset_s()
+    at_s = {message.number: message.host_ns / 1e9 + offset_s for message, _ in heard}
+    said = [json.loads(one[0]) for one in received]
+    numbers = [one["number"] for one in said]
+    assert numbers[-100:] == [one.number for one, _ in heard[begin:] if one.name != "lever"][-100:]
+    assert len(numbers) > 100
+    # This rig's journal knows no clock line, so an event's time is when it came in: host_ns.
+    off_s = [abs(stamp - at_s[number]) for number, stamp in zip(numbers, stamps, strict=True)]
+    assert max(off_s) < 0.001
+    lever = [one for one, _ in heard if one.name == "lever"][-20:]
+    last = [(one.fields["first_counts"] + one.fields["offsets"][-1], at_s[one.number]) for one in lever]
+    found = list(zip(counts[9::10][-20:], counted_at[9::10][-20:], strict=True))
+    assert [count for (count,), _ in found] == [count for count, _ in last]
+    assert [stamp for _, stamp in found] == pytest.approx([stamp for _, stamp in last], abs=0.001)
+    steps = [b - a for a, b in zip(counted_at[-10:-1], counted_at[-9:], strict=True)]
+    assert steps == pytest.approx([0.001] * 9, abs=1e-6), "samples of a batch lie a period apart"
+
+
+def drain(inlet: pylsl.StreamInlet) -> tuple[list[list[object]], list[float]]:
+    """All that is to come, until nothing does for half a second."""
+    samples: list[list[object]] = []
+    stamps: list[float] = []
+    end_s = time.monotonic() + 0.5
+    while time.monotonic() < end_s:
+        some, when = inlet.pull_chunk(timeout=0.05, max_samples=1000)
+        if when:
+            samples += some
+            stamps += when
+            end_s = time.monotonic() + 0.5
+    return samples, stamps
