@@ -71,6 +71,7 @@ generated: .venv/rig
 	$(BIN)/python -m rig.wiregen
 	$(BIN)/rig draw cued_lever --format svg > docs/cued_lever.svg
 	$(BIN)/python -m rig.manual > docs/protocols.md
+	$(BIN)/python -m rig.stream.manual > docs/stream.md
 
 .PHONY: check test run format lint types tests explore fuzz endure sim bench generated
 .DEFAULT_GOAL := check

@@ -66,7 +66,7 @@ class Message(msgspec.Struct, array_like=True, frozen=True):
 
     session: str  # whose: <subject>/<date>_<n>, the session's folder below the rig's data folder
     number: int  # of the record in that session, from 0: none is left out, so a gap is a loss
-    topic: str
+    topic: str  # as in the table above
     nth: int  # of this topic, from 0: whoever subscribes to some topics only sees gaps here
     kind: int  # 1 manifest, 2 event, 3 command, 4 note, 5 summary; 0 in a beat
     host_ns: int  # the rig computer's monotonic clock when the record was made
@@ -81,25 +81,25 @@ class Message(msgspec.Struct, array_like=True, frozen=True):
 class Ping(msgspec.Struct, array_like=True, tag="ping", forbid_unknown_fields=True):
     """How late is it, how far are you? ``session`` "" means the present one; ``have`` is how many records I hold."""
 
-    id: int
-    session: str
-    have: int
+    id: int  # any number; the answer bears it
+    session: str  # whose
+    have: int  # records held, which the rig shows
 
 
 class From(msgspec.Struct, array_like=True, tag="from", forbid_unknown_fields=True):
     """The records from ``number`` on, please; ``check`` is the :func:`check` of the one before it (0 for none)."""
 
-    id: int
-    session: str
-    number: int
-    check: int
+    id: int  # any number; the answer bears it
+    session: str  # whose
+    number: int  # of the first record wanted
+    check: int  # of the record before it
 
 
 class Pong(msgspec.Struct, array_like=True, tag="pong"):
     """``rig_ns``: when the ping was read, on the clock of ``host_ns`` and ``at_ns`` (null after the session)."""
 
-    id: int
-    rig_ns: int | None
+    id: int  # the request's
+    rig_ns: int | None  # when the ping was read
     now: str  # the present session
     session: str  # the one asked for
     state: str  # live, complete (it has a summary), interrupted (it has none, and nobody writes), unknown
@@ -110,17 +110,17 @@ class Pong(msgspec.Struct, array_like=True, tag="pong"):
 class Records(msgspec.Struct, array_like=True, tag="records"):
     """Records in order, the first one asked for at the front; none where there are no more (yet)."""
 
-    id: int
-    session: str
-    count: int
-    messages: list[Message]
+    id: int  # the request's
+    session: str  # whose
+    count: int  # records there are in all
+    messages: list[Message]  # in order
 
 
 class Differs(msgspec.Struct, array_like=True, tag="differs"):
     """What you hold is not what the journal holds (or there is no such session): set yours aside, begin at 0."""
 
-    id: int
-    session: str
+    id: int  # the request's
+    session: str  # whose
 
 
 Request = Ping | From
