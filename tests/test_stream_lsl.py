@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pylsl
 import pytest
@@ -63,9 +64,9 @@ def test_an_inlet_has_each_event_at_the_journals_time(tmp_path: Path) -> None:
     assert steps == pytest.approx([0.001] * 9, abs=1e-6), "samples of a batch lie a period apart"
 
 
-def drain(inlet: pylsl.StreamInlet) -> tuple[list[list[object]], list[float]]:
+def drain(inlet: pylsl.StreamInlet) -> tuple[list[list[Any]], list[float]]:
     """All that is to come, until nothing does for half a second."""
-    samples: list[list[object]] = []
+    samples: list[list[Any]] = []
     stamps: list[float] = []
     end_s = time.monotonic() + 0.5
     while time.monotonic() < end_s:
