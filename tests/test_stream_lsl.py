@@ -28,12 +28,14 @@ def inlets() -> dict[str, pylsl.StreamInlet]:
 
 
 def test_an_inlet_has_each_event_at_the_journals_time(tmp_path: Path) -> None:
-    outlets, heard = Outlets(), list[tuple[Message, int]]()
+    outlets, heard, bounds_us = Outlets(), list[tuple[Message, int]](), list[float]()
 
     def take(message: Message, here_ns: int | None) -> None:
         outlets.take(message, here_ns)
         if here_ns is not None:
             heard.append((message, here_ns))
+            assert listening.listener._here
+            bounds_us.append(listening.listener._here.bound_us)
 
     rig = StreamRig(tmp_path / "data")
     with Listening(rig.address, tmp_path / "out", heard=take) as listening:
@@ -48,18 +50,19 @@ def test_an_inlet_has_each_event_at_the_journals_time(tmp_path: Path) -> None:
         counts, counted_at = drain(streams[LEVER])
     offset_s = clock_offset_s()
     at_s = {message.number: message.host_ns / 1e9 + offset_s for message, _ in heard}
+    within_s = 0.001 + max(bounds_us) / 1e6  # on a busy computer two processes' clocks cannot be compared any closer
     said = [json.loads(one[0]) for one in received]
     numbers = [one["number"] for one in said]
     assert numbers[-100:] == [one.number for one, _ in heard[begin:] if one.name != "lever"][-100:]
     assert len(numbers) > 100
     # This rig's journal knows no clock line, so an event's time is when it came in: host_ns.
     off_s = [abs(stamp - at_s[number]) for number, stamp in zip(numbers, stamps, strict=True)]
-    assert max(off_s) < 0.001
+    assert max(off_s) < within_s
     lever = [one for one, _ in heard if one.name == "lever"][-20:]
     last = [(one.fields["first_counts"] + one.fields["offsets"][-1], at_s[one.number]) for one in lever]
     found = list(zip(counts[9::10][-20:], counted_at[9::10][-20:], strict=True))
     assert [count for (count,), _ in found] == [count for count, _ in last]
-    assert [stamp for _, stamp in found] == pytest.approx([stamp for _, stamp in last], abs=0.001)
+    assert [stamp for _, stamp in found] == pytest.approx([stamp for _, stamp in last], abs=within_s)
     steps = [b - a for a, b in zip(counted_at[-10:-1], counted_at[-9:], strict=True)]
     assert steps == pytest.approx([0.001] * 9, abs=1e-6), "samples of a batch lie a period apart"
 
