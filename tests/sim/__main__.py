@@ -112,7 +112,7 @@ def main() -> int:
         waiting = []
         for job in jobs(args, began_s + args.seconds):
             waiting.append(pool.apply_async(one, (job,)))
-            while len(waiting) > PROCESSES:
+            while len(waiting) > 2 * PROCESSES:
                 done.append(waiting.pop(0).get())
                 say(done[-1], long=args.long)
         for result in waiting:
