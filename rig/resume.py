@@ -7,6 +7,7 @@ records, and writes none.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -25,6 +26,7 @@ from rig.remake import course_of
 from rig.summary import Rules, Summary
 
 CLEAN = ("trials", "minutes", "water", "Ctrl-C")  # how a session ends that is over
+PLUGS = ("port", "stream", "stream_keys", "stream_eager")
 _APPLIED = wire.BY_NAME["applied"].number
 
 
@@ -67,7 +69,7 @@ def reached(entries: Sequence[Record]) -> Reached:
 def intent_of(intent: Intent, entries: Sequence[Record], folder: Path) -> Intent:
     """What the session was to be, as its own record says. Raises ConfigError where the rig is not the same any more."""
     manifest, order = manifest_of(list(entries)), intent.order
-    if manifest["config_digest"] != order.config.digest():
+    if _apart_from_plugs(manifest["config"]) != _apart_from_plugs(json.loads(json.dumps(order.config.plain()))):
         raise ConfigError(
             f"{order.config_path}: changed since {folder} began: put it back to resume, or run without --resume"
         )
@@ -76,6 +78,11 @@ def intent_of(intent: Intent, entries: Sequence[Record], folder: Path) -> Intent
     course = course_of(manifest, experiment, values)
     found = {"experiment": experiment, "values": values, "seed": manifest["seed"], "course": course}
     return replace(intent, **found, rules=_rules(order, manifest), moves=())
+
+
+def _apart_from_plugs(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration but for where things are plugged in: a board may come back under another name."""
+    return {name: value for name, value in config.items() if name not in PLUGS}
 
 
 def _rules(order: Order, manifest: dict[str, Any]) -> Rules:
