@@ -42,10 +42,19 @@ class Protocol:
         except Exception as error:
             frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(self.path)]
             line = frames[-1].lineno if frames else 0
-            raise ProtocolError(f"{self.path}:{line}: {error}") from error
+            raise ProtocolError(f"{self.path}:{line}: {error}{_nearest(error, self.make_trial)}") from error
         if not isinstance(made, Trial):
             raise ProtocolError(f"{self.path}: trial() returned {type(made).__name__}; return Trial(...)")
         return made
+
+
+def _nearest(error: Exception, maker: TrialMaker) -> str:
+    """The nearest name to one that a protocol slipped on."""
+    if isinstance(error, AttributeError) and error.name:
+        return did_you_mean(error.name, dir(error.obj))
+    if isinstance(error, NameError) and error.name:
+        return did_you_mean(error.name, getattr(maker, "__globals__", {}))
+    return ""
 
 
 def protocol_folders() -> list[Path]:
@@ -64,6 +73,8 @@ def find_protocol(name: str) -> Path:
     for folder in protocol_folders():
         if (folder / f"{name}.py").is_file():
             return folder / f"{name}.py"
+    if Path(f"{name}.py").is_file():
+        raise ProtocolError(f'no protocol "{name}" in protocols/, but a file is here: say --protocol {name}.py')
     known = sorted({path.stem for folder in protocol_folders() for path in folder.glob("[a-z]*.py")})
     raise ProtocolError(f'no protocol "{name}"{did_you_mean(name, known)}; there are: {", ".join(known)}')
 

@@ -61,3 +61,25 @@ def test_a_failing_trial_names_its_line(change: tuple[str, str], says: str) -> N
     experiment = load_source(GOOD.replace(*change), Path("mine.py"))
     with pytest.raises(ProtocolError, match=says):
         experiment.trial(experiment.params.values_with(), Past(), random.Random(1))
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("past.lastt(2)", "bad.py:5: 'Past' object has no attribute 'lastt' (did you mean \"last\"?)"),
+        ("Stat", "bad.py:5: name 'Stat' is not defined (did you mean \"State\"?)"),
+    ],
+)
+def test_a_slip_names_its_line_and_the_nearest_name(line: str, says: str) -> None:
+    text = GOOD.replace("    return Trial", f"    {line}\n    return Trial")
+    experiment = load_source(text, Path("bad.py"))
+    with pytest.raises(ProtocolError) as error:
+        experiment.trial(experiment.params.values_with(), Past(), random.Random(1))
+    assert str(error.value) == says
+
+
+def test_a_file_at_hand_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(GOOD, encoding="utf-8")
+    with pytest.raises(ProtocolError, match=r"say --protocol mine\.py"):
+        find_protocol("mine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from rehearse import rig_folder
 
 from rig.cli import main
+from rig.configfile import load_config
+from rig.doors.run import asked_weight
 from rig.doors.verify import check
 from rig.errors import RecordError
 from rig.record import manifest_of, read_entries
@@ -156,6 +159,25 @@ def test_water_and_weight_are_kept_and_what_is_due_is_said(rig: Rig, capsys: Any
     assert "M07 had 0.0" in said
     assert "top-up due: 0.7" in said
     assert any("WARNING: M07 weighs 19.5 g" in line for line in rig.page(4)["lines"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "weight_g", "refused"), [("23.4", 23.4, False), ("23.4 g", 23.4, False), ("", None, True)]
+)
+def test_a_real_rig_asks_for_the_weight_once_and_may_be_refused(
+    typed: str, weight_g: float | None, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(rig_folder(tmp_path, body="serial", board="mega2560"))
+    args = argparse.Namespace(no_weight=False, json=False, subject="M07", weight=None)
+    asked = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or typed)
+    assert asked_weight(args, config) == weight_g
+    assert (len(asked), args.no_weight) == (1, refused)
+    assert "M07" in asked[0]
+    args.subject = "test"
+    assert asked_weight(args, config) is None
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ def _order(args: argparse.Namespace) -> Order:
         who=args.who or _user(),
         why=args.why,
         no_plan=args.no_plan,
-        weight_g=args.weight or _asked_weight(args, config),
+        weight_g=args.weight or asked_weight(args, config),
         no_weight=args.no_weight,
         resume=args.resume,
     )
@@ -158,7 +158,7 @@ def _user() -> str:
         return ""
 
 
-def _asked_weight(args: argparse.Namespace, config: Config) -> float | None:
+def asked_weight(args: argparse.Namespace, config: Config) -> float | None:
     """Asked once, of a person at a real rig; an empty answer refuses."""
     if not config.real or args.no_weight or args.resume or args.json or args.subject == TEST or not sys.stdin.isatty():
         return None
