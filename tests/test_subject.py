@@ -168,10 +168,15 @@ def test_a_real_rig_asks_for_the_weight_once_and_may_be_refused(
     typed: str, weight_g: float | None, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load_config(rig_folder(tmp_path, body="serial", board="mega2560"))
-    args = argparse.Namespace(no_weight=False, json=False, subject="M07", weight=None)
-    asked = []
+    args = argparse.Namespace(no_weight=False, json=False, subject="M07", weight=None, resume=None)
+    asked: list[str] = []
+
+    def answer(question: str) -> str:
+        asked.append(question)
+        return typed
+
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("builtins.input", lambda question: asked.append(question) or typed)
+    monkeypatch.setattr("builtins.input", answer)
     assert asked_weight(args, config) == weight_g
     assert (len(asked), args.no_weight) == (1, refused)
     assert "M07" in asked[0]
