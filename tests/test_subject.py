@@ -218,6 +218,14 @@ def test_the_page_and_the_list(rig: Rig) -> None:
     assert "M07" in rig.say()
 
 
+def test_light_is_summed_by_site(rig: Rig) -> None:
+    mapping = ("--protocol", "axon_mapping", "--animal", "none", "--set", "interval_min=1s", "--set", "interval_max=1s")
+    for day, site in ((3, "M1"), (4, "M1"), (5, "V1")):
+        rig.run(day, *mapping, "--set", f"site={site}", trials=2)
+    lines = [line for line in rig.page(5)["lines"] if line.startswith("light so far")]
+    assert lines == ["light so far: 4.0 mJ at M1", "light so far: 2.0 mJ at V1"]  # 100 ms at 10 mW a trial
+
+
 def test_a_plan_stands_on_the_page(rig: Rig) -> None:
     plan = rig.config.parent / "plan.yaml"
     words = ["--mice", "M06..M07", "--group", "opsin=1", "--group", "control=1", "--days", "4", "--light-days", "3,4"]
