@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,31 @@ def test_an_old_calibration_is_told_and_an_older_one_refused(tmp_path: Path) -> 
     assert sum("valve" in line for line in told) == 1
     with pytest.raises(ConfigError, match="valve"):
         ready(tmp_path, words, valve__calibrated=date(2024, 11, 1), **serial)
+
+
+def test_how_loud_it_is_must_be_known_and_not_for_long_ago(tmp_path: Path) -> None:
+    today = TODAY.isoformat()
+    serial = {"body": "serial", "board": "mega2560", "lever__calibrated": today, "valve__calibrated": today}
+    words = {"protocol": "cued_lever", "subject": "M07", "weight_g": 24.0}
+    card = {**serial, "sound__device": "USB Audio"}
+
+    def measured(on: date, **changes: Any) -> dict[str, Any]:
+        found = {"calibrated": on.isoformat(), "device": "USB Audio", "attenuation_db": 0, **changes}
+        return {**card, "sound__calibration": {**found, "octaves": [{"hz": 6000, "full_scale_db": 100}]}}
+
+    assert ready(tmp_path, words, **measured(TODAY)) == []
+    (warning,) = ready(tmp_path, words, **measured(date(2025, 1, 20)))
+    assert "sound calibration is 42 days old (refused after 92); run: rig sound calibrate" in warning
+    for config, says in (
+        (card, "sound.calibration: missing; run: rig sound calibrate"),
+        (measured(date(2024, 11, 1)), "sound calibration is 122 days old (limit 92)"),
+        (measured(TODAY, device="another"), 'of device "another", not "USB Audio"'),
+        (measured(TODAY, attenuation_db=20), "holds at 20 dB attenuation, the rig is set to 0 dB"),
+    ):
+        with pytest.raises(ConfigError, match=re.escape(says)):
+            ready(tmp_path, words, **config)
+    (silent,) = ready(tmp_path, words, **serial)
+    assert silent.startswith("NO SOUND")
 
 
 def test_what_a_session_rests_on(tmp_path: Path) -> None:

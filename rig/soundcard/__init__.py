@@ -11,6 +11,8 @@ and is an event when it is back.
 from __future__ import annotations
 
 import contextlib
+import gc
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ from rig.sound.mixer import Heard, Record
 from rig.soundcard.stream import OutputStream, rescan
 
 RETRY_S = 5.0  # between two attempts to have a lost device back
+SWITCH_S = 0.0005  # another thread gives the interpreter back to the callback within this
 CLOSE_S = 10.0  # a retry that is under way is waited for this long
 
 
@@ -45,6 +48,7 @@ class SoundEngine:
         self._back: OutputStream | None = None  # opened again in the background, to be taken over
         self._closing = threading.Event()
         self._retry: threading.Thread | None = None
+        self._interval_s: float | None = None  # what SWITCH_S stands in for
         self._told_lost = 0
         self._tokens = 0
         self._asked: dict[int, tuple[str, bool]] = {}
@@ -74,6 +78,7 @@ class SoundEngine:
                 raise
             self._fall_back(Kind.NO_DEVICE, str(fault))
             return
+        self._make_way()
         stream.open()
         self._stream, self.body = stream, Body.DEVICE
 
@@ -86,6 +91,17 @@ class SoundEngine:
             if stream is not None:
                 stream.close()
         self._stream = self._back = None
+        if self._interval_s is not None:
+            sys.setswitchinterval(self._interval_s)
+            gc.unfreeze()
+            self._interval_s = None
+
+    def _make_way(self) -> None:
+        """The callback shares the interpreter: others hand it over soon, and no collection walks all that is loaded."""
+        self._interval_s = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_S)
+        gc.collect()
+        gc.freeze()
 
     def add(self, name: str, sound: Sound) -> None:
         """One more sound, made beforehand; ConfigError for one made at another sample rate."""
