@@ -79,7 +79,11 @@ class SoundEngine:
             self._fall_back(Kind.NO_DEVICE, str(fault))
             return
         self._make_way()
-        stream.open()
+        try:
+            stream.open()
+        except ConfigError:
+            self.close()
+            raise
         self._stream, self.body = stream, Body.DEVICE
 
     def close(self) -> None:
