@@ -16,7 +16,7 @@ import pytest
 
 P = ParamSpec("P")
 _INSIDE = "RIG_TEST_APART"
-LIMIT_S = 120
+LIMIT_S = 400
 
 
 def apart(test: Callable[P, None]) -> Callable[P, None]:
