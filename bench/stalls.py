@@ -244,13 +244,13 @@ def eight(args: argparse.Namespace, folder: Path) -> None:
             told, _ = ours.rig.communicate(timeout=300)
             if enemy:
                 enemy.stop()
-            codes = [process.wait(120) for process in processes]
+            codes = [ended(process) for process in processes]
             outs = ["copy", *(f"copy{n}" for n in range(1, listeners))]
             whole = sum("byte for byte" in verdict(at, out) for out in outs)
             turns = json.loads(told.splitlines()[-1])
             found.setdefault(name, []).append(turns)
             print(
-                f"{name}: {whole} of {listeners} whole, exit codes {sorted(set(codes))}; the loop's turn"
+                f"{name}: {whole} of {listeners} whole, exit codes {set(codes)}; the loop's turn"
                 f" {turns['p50']:.0f} us (p50), {turns['p99']:.0f} us (p99); {turns['words']}",
                 flush=True,
             )
@@ -258,6 +258,16 @@ def eight(args: argparse.Namespace, folder: Path) -> None:
     for name, runs in found.items():
         ratios = [middle([run[key] for run in runs]) / middle([run[key] for run in base]) for key in ("p50", "p99")]
         print(f"{name}: p50 {ratios[0]:.2f}, p99 {ratios[1]:.2f} of one listener's, medians of {len(runs)} rounds")
+
+
+def ended(process: subprocess.Popen[str]) -> int | None:
+    """Its exit code; None where it still lacks something long after the session."""
+    try:
+        return process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return None
 
 
 def middle(values: list[float]) -> float:

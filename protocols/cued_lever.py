@@ -11,6 +11,7 @@ from rig import *
 
 PARAMS = Params(
     mark=Param("code", "of the trial on the sync line: its number, or a pulse", choices=("code", "exact", "pulse")),
+    scan=Param("none", "trigger out: scan from the first trial, a file a trial", choices=("none", "session", "trials")),
     rest=Param(1.5 * mm, "a push leaves rest here", 0.2 * mm, 10 * mm, recalled=True),
     press=Param(3 * mm, "and counts from here", 0.4 * mm, 20 * mm, recalled=True),
     within=Param(200 * ms, "time from rest to press", 10 * ms, 2 * s),
@@ -42,9 +43,10 @@ def trial(p, past, rng):
     catch = rng.random() < p.catch
     iti = between(p.iti_min, p.iti_max, rng)
     delayed = [State("delay", stop=cue, after=(p.reward_delay, "reward"), watch=press)] if p.reward_delay else []
+    marks = trial_mark(p.mark, past), *scan_trigger(p.scan, past)
     paid = "delay" if delayed else "reward"
     return Trial(
-        State("bitcode", start=trial_mark(p.mark, past), after=(130 * ms, "cue"), watch=press),
+        State("bitcode", start=marks, after=(130 * ms, "cue"), watch=press),
         State("cue", start=None if catch else cue, after=(p.response_window, "miss"), when={press.pressed: paid}),
         *delayed,
         State("reward", start=(water, good), stop=cue, after=(p.reward_time, "iti"), watch=press, outcome="rewarded"),

@@ -24,6 +24,7 @@ PARAMS = Params(
     ramp=Param(100 * ms, "it fades so long; 0: at once", 0 * ms, 1 * s, recalled=True),
     site=Param("", "where the light goes: energy is summed by site"),
     mark=Param("code", "of the trial on the sync line: its number, or a pulse", choices=("code", "exact", "pulse")),
+    scan=Param("none", "trigger out: scan from the first trial, a file a trial", choices=("none", "session", "trials")),
     rest=Param(1.5 * mm, "a push leaves rest here", 0.2 * mm, 10 * mm, recalled=True),
     press=Param(3 * mm, "and counts from here", 0.4 * mm, 20 * mm, recalled=True),
     within=Param(200 * ms, "time from rest to press", 10 * ms, 2 * s),
@@ -62,9 +63,10 @@ def trial(p, past, rng):
     water, over = (Drop(p.drop), Tone(p.reward_tone, p.reward_time, p.level)), (cue, deadline)
     delayed = [State("delay", stop=over, after=(p.reward_delay, "reward"), watch=press)]
     ends = {press.pressed: "delay" if p.reward_delay else "reward", deadline.ended: "miss"}
+    marks = trial_mark(p.mark, past), *scan_trigger(p.scan, past)
     begin, onward = [deadline, *([] if catch else [cue])], {Window(-p.moves, p.moves).left: "moved"} if moved else {}
     return Trial(
-        State("bitcode", start=trial_mark(p.mark, past), after=(130 * ms, "cue"), watch=press),
+        State("bitcode", start=marks, after=(130 * ms, "cue"), watch=press),
         State("cue", start=[*begin, *([] if moved else lights)], when={**ends, **onward}),
         *([State("moved", start=lights, when=ends)] if moved else []),
         *(delayed if p.reward_delay else []),

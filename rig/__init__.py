@@ -1,6 +1,6 @@
 """Rig controller for head-fixed motor-learning experiments. Protocol files import from here, and nothing else."""
 
-from rig.blocks import between, interval, light_for, trial_mark
+from rig.blocks import between, interval, light_for, scan_trigger, trial_mark
 from rig.task import (
     END,
     FRAME,
@@ -79,6 +79,7 @@ __all__ = [
     "ms",
     "mw",
     "s",
+    "scan_trigger",
     "trial_mark",
     "ul",
     "us",

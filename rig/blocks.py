@@ -9,11 +9,13 @@ import random
 from collections.abc import Sequence
 
 from rig import trialcode
-from rig.task import END, SYNC, Code, Generator, Past, Pulse, Rule, State, Train, Window
+from rig.task import END, NEXT_FILE, SCAN_START, SYNC, Code, Generator, Past, Pulse, Rule, State, Train, Window
 from rig.units import Frequency, Power, Time, ms
 
 CODE_VALUES = 4096  # of the 12 bits of a trial's code: trial 4096 is 0 again
 MARKS = ("code", "exact", "pulse")
+SCANS = ("none", "session", "trials")
+SCAN_PULSE = 10 * ms
 SHORTEST = 100 * ms  # an interval's first part, however long its still part is
 
 
@@ -31,6 +33,16 @@ def trial_mark(kind: str, past: Past) -> Generator:
     if kind == "exact":
         return Code(SYNC, trialcode.exact(number), trialcode.EXACT_BITS, Time(trialcode.EXACT_BIT_US))
     return Code(SYNC, number % CODE_VALUES) if kind == "code" else Pulse(SYNC, 5 * ms)
+
+
+def scan_trigger(kind: str, past: Past) -> tuple[Pulse, ...]:
+    """What trials tell the microscope: nothing; to begin its scan, with the first one; and a file for each later one.
+
+    A microscope that scans already takes no notice of a start (TASK.md 5).
+    """
+    if kind == "none" or (past.n and kind == "session"):
+        return ()
+    return (Pulse(NEXT_FILE if past.n else SCAN_START, SCAN_PULSE),)
 
 
 def interval(

@@ -9,8 +9,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_table import PlainBench
 
-from rig import END, LASER, SYNC, Code, Past, Press, Pulse, State, Train, Trial, Window, hz, mm, ms, mw, s
-from rig.blocks import between, interval, light_for, trial_mark
+from rig import (
+    END,
+    LASER,
+    NEXT_FILE,
+    SCAN_START,
+    SYNC,
+    Code,
+    Past,
+    Press,
+    Pulse,
+    State,
+    Train,
+    Trial,
+    Window,
+    hz,
+    mm,
+    ms,
+    mw,
+    s,
+)
+from rig.blocks import between, interval, light_for, scan_trigger, trial_mark
 from rig.course import lasts
 from rig.protocol import load_protocol
 from rig.table import Limits, compile_trial
@@ -71,3 +90,10 @@ def test_light_without_a_rate_is_steady() -> None:
 def test_the_task_is_the_same_with_inactivation(name: str) -> None:
     plain, lit = (load_protocol(protocol).params for protocol in ("cued_lever", "cued_lever_inactivation"))
     assert lit[name] == plain[name]
+
+
+def test_triggers_for_the_microscope() -> None:
+    later = Past([Result(1, "rewarded", {})])
+    assert [scan_trigger("none", past) for past in (Past(), later)] == [(), ()]
+    assert [scan_trigger("session", past) for past in (Past(), later)] == [(Pulse(SCAN_START, 10 * ms),), ()]
+    assert scan_trigger("trials", later) == (Pulse(NEXT_FILE, 10 * ms),)

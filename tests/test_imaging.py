@@ -105,3 +105,25 @@ def test_a_rig_without_a_microscope_has_no_watcher(tmp_path: Path) -> None:
         return len(frame_watchers(parse_config(rig_folder(tmp_path, **changes).read_text(encoding="utf-8"))))
 
     assert (watchers(), watchers(imaging__frame_hz=None), watchers(inputs={})) == (1, 0, 0)
+
+
+def test_a_file_for_each_trial(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Triggers go out at the trials' beginnings, and the frame count follows them into the next file."""
+    config = rig_folder(tmp_path)
+    summary = run_session(config, capsys, "--trials", "4", "--set", "scan=trials")
+    assert main(["events", summary["session"], "--only", "trial_begin,output"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    begun = [int(row["board_us"]) for row in rows if row["event"] == "trial_begin"]
+    triggers = {
+        name: [int(row["board_us"]) for row in rows if row["event"] == "output" and name in row["fields"]]
+        for name in ("scan_start", "next_file")
+    }
+    assert {name: sorted(set(begun) & set(at)) for name, at in triggers.items()} == {
+        "scan_start": begun[:1],
+        "next_file": begun[1:],
+    }
+    files = summary["frames"]["files"]
+    assert len(files) == 4
+    for file, at_us in zip(files[1:], begun[1:], strict=True):
+        assert 0 <= file["first_us"] - at_us < 1e6 / 30 + 100
+    assert main(["verify", summary["session"]]) == 0
