@@ -57,6 +57,15 @@ def test_trial_by_trial_without_the_tool(study: Path) -> None:
             assert not any(lights[:2])
 
 
+def test_light_does_something_only_where_it_can(study: Path) -> None:
+    plan = read_plan(study / "plan.yaml")
+    for job in Study(load_config(study / "config.yaml"), 4, 3, 7, given=plan).jobs():
+        light = plan.animals[job.subject].light.get(job.day)
+        blind = plan.animals[job.subject].group == "control" or (light is not None and light.window == "blocked")
+        assert job.light_effect() == (0.0 if blind else 0.75)
+        assert str(job.order(study).animal).endswith("light=0" if blind else "light=0.75")
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [(("--mice", "5"), "the plan has 4 animals and 3 days"), (("--light-days", "2"), "leave out one of them")],
