@@ -23,6 +23,7 @@ from zlib import crc32
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from rig.journal import JournalWriter, _keep_on_disk, read_journal, scan
+from rig.seal import Seals
 
 PAYLOAD = bytes(range(31))  # a typical event
 BATCH = 100  # events a commit, at 100 k events/s and 1,000 turns of the loop/s
@@ -60,7 +61,13 @@ def appending(folder: Path) -> float:
             empty.append(best_us(lambda: run(Nothing().append), count, 1))
             rounds.append(best_us(lambda: run(writer.append), count, 1))
             commits.append(best_us(writer.commit, count, 1))
-    for name, took in (("append, a record", rounds), ("commit of 500, a record", commits)):
+    sealed = []
+    with JournalWriter.create(folder / "sealed", None, Seals()) as writer:
+        for _ in range(400):
+            run(writer.append)
+            sealed.append(best_us(writer.commit, count, 1))
+    costs = (("append, a record", rounds), ("commit of 500, a record", commits), ("the same, sealed", sealed))
+    for name, took in costs:
         show(f"{name} (best)", min(took), min(empty), "an empty append")
         show(f"{name} (median)", sorted(took)[200], sorted(empty)[200], "an empty append")
     return min(empty)

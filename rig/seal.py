@@ -16,7 +16,7 @@ from rig.errors import RecordError
 from rig.events import Kind
 from rig.journal_format import MAGIC, Journal, Record
 
-EVERY_BYTES = 1 << 16  # of records: about a quarter of a minute of a session
+EVERY_BYTES = 1 << 16  # of records: about eight seconds of a session
 _BEGINS = b'{"note":"seal"'
 
 
