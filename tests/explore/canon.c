@@ -64,8 +64,10 @@ static void put_gate(writer_t *w, const core_t *c)
     put_time(w, g->until_us, g->timed);
     put(w, (uint32_t)g->at_lo | (uint32_t)g->at_hi << 16);
     put(w, g->at_due);
-    for (uint8_t i = 0; i < g->inputs; i++)
-        put(w, (uint32_t)g->input[i].input | (uint32_t)g->input[i].level << 8 | (uint32_t)g->input[i].outputs << 16);
+    for (int i = 0; i < 4; i++) { /* what an interrupt would show for either input's coming to either level */
+        uint8_t input = i & 1 ? LOCK_BIT : LICK;
+        put(w, gate_foreseen(g, input, i & 2 ? input : 0));
+    }
     for (uint8_t i = g->tail; i != g->head; i = (uint8_t)((i + 1) & (RIG_EDGE_RING - 1))) {
         put_time(w, g->ring[i].t_us, 1);
         put(w, (uint16_t)g->ring[i].delta);
