@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 from rehearse import rig_folder
 
+from rig.calibration.age import age_warning
 from rig.cli import main
 from rig.configfile import load_config
+from rig.errors import ConfigError
 from rig.record import events_of, read_entries
 from rig.remake import tables_of
 
@@ -99,3 +102,14 @@ def test_the_lever_s_noise_and_scale(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert found["mm_per_count"] == 0.01
     assert found["noise_sd_mm"] == 0
     assert set(calibrate(config, capsys, "lever", "--rest-only")) == {"calibrated", "noise_sd_mm"}
+
+
+@pytest.mark.parametrize("part", ["valve", "laser", "lever", "sound"])
+def test_the_remedy_is_a_command_that_there_is(part: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        age_warning(f"{part}.calibrated", None, date(2025, 3, 3), 30, 90)
+    words = str(error.value).split("run: rig ")[1].split()
+    with pytest.raises(SystemExit) as left:
+        main([*words, "--help"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: rig {words[0]}")

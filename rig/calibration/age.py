@@ -32,7 +32,8 @@ def age_warning(key: str, calibrated: date | None, today: date, warn_days: int, 
     ``key`` names it as ``valve.calibrated``. Older than ``refuse_days`` is tested before older than ``warn_days``:
     the other way round, the refusal can never be reached.
     """
-    remedy = f"run: rig calibrate {key.partition('.')[0]}"
+    part = key.partition(".")[0]
+    remedy = "run: rig sound calibrate" if part == "sound" else f"run: rig calibrate {part}"
     if calibrated is None:
         raise ConfigError(f"{key}: no date, so it cannot be trusted; {remedy}")
     age_days = (today - calibrated).days
