@@ -1,14 +1,29 @@
-"""The closed loop through the real StandardFirmata on an emulated 328p, in virtual time: pin to decision to pin.
+"""StandardFirmata's real sketch on an emulated 328p: the closed loop in its parts, and a whole session with a mouse.
 
-The computer takes no time here, so this is the board's share and the wire's. The sketch is not part of this repository:
-build it for an Uno (docs/timing.md says how) and name its ELF. Without one there is nothing to measure.
+Pin to decision to pin, in virtual time, change by change: the sketch's own delay before its report, the report on the
+wire, this computer, the command on the wire, the sketch's own delay until the pin. In virtual time this computer takes
+none but the emulator's step; with ``--paced`` the same board is on a pseudo-terminal in real time with the loop process
+and its guard behind it, so that the computer's share is the real one. The sum it is held against – the sketch's delays
+and the wire – is measured in the same run. A session then goes from trial to trial with the mouse on the analogue pin.
 
-    python bench/firmata_chip.py standard.elf
+The sketch is not part of this repository: build it for an Uno (docs/timing.md says how) and name its ELF. Without one
+there is nothing to measure.
+
+    python bench/firmata_chip.py standard.elf [--paced]
 """
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import os
+import select
 import sys
+import tempfile
+import threading
+import time
+import tty
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,37 +32,29 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
 from avr.emulator import Emulator  # noqa: E402
-from avr.link import EmulatedLink  # noqa: E402
-from firmata_rig import VirtualLink, firmata_config  # noqa: E402
+from chip_rig import ChipInRig  # noqa: E402
+from firmata_rig import BYTE_US, REST_COUNTS, Surroundings, VirtualLink, firmata_config, mouse  # noqa: E402
 
-from rig import wire  # noqa: E402
+from rig import launch, wire  # noqa: E402
+from rig.animals import Animal, Nobody  # noqa: E402
 from rig.board import Board  # noqa: E402
+from rig.firmata import FirmataLink  # noqa: E402
 from rig.firmata.wiring import wiring_of  # noqa: E402
+from rig.link import Link  # noqa: E402
+from rig.record import read_entries  # noqa: E402
+from rig.session import Rules  # noqa: E402
 from rig.setup import board_setup  # noqa: E402
+from rig.verify import verify  # noqa: E402
 
 CYCLES_A_US = 16
+BAUD = 57_600
 TRIES = 256
 SYNC = 1 << wire.OUTPUTS.index("sync")
+PINS = {"valve": ("B", 0), "sync": ("B", 1), "tone": ("B", 2), "lick": ("D", 2), "frame": ("D", 4)}
+QUICK = {"iti_min": "0.5 s", "iti_max": "0.6 s", "reward_time": "100 ms"}
 
 
-class ChipEnd:
-    """The sketch on the chip, as :class:`firmata_rig.VirtualLink` takes a board."""
-
-    def __init__(self, elf: str, step_us: int = 10) -> None:
-        self.chip = Emulator(elf, "atmega328p", baud=57_600, allow_hazards=True)
-        self._link = EmulatedLink(self.chip, step_us)
-        self.chip.schedule_adc(0, 512, 100)
-        self.now_us = 0
-
-    def write(self, data: bytes) -> None:
-        """Bytes for the board."""
-        self._link.write(data)
-
-    def read_until(self, t_us: int) -> bytes:
-        """Time passes until bytes have come, at most until then."""
-        data: bytes = self._link.read(max(0, t_us - self.now_us) * 1000)
-        self.now_us = self.chip.cycle // CYCLES_A_US
-        return data
+# --- the closed loop --------------------------------------------------------------------------------------------------
 
 
 def load(board: Board, enter: int, leave: int) -> None:
@@ -61,48 +68,169 @@ def load(board: Board, enter: int, leave: int) -> None:
     board.send("table_commit")
 
 
-def times_us(board: Board, end: ChipEnd, *, digital: bool) -> list[float]:
-    """From a change at the chip's pin to the change of its output."""
-    chip, rng, found = end.chip, np.random.default_rng(1), []
+def parts_us(chip: ChipInRig, at_us: float, level: int, *, digital: bool) -> list[float]:
+    """One change: sketch until its report leaves, wire, computer, wire, sketch until the pin; and all of it."""
+    pin_us = next(t_us for t_us, role, now in chip.driven if t_us > at_us and role == "sync" and now == level)
+    begin_us, end_us = [told for told in chip.told if told[1] < pin_us][-1]
+    first = 0x90 if digital else 0xE0
+    reports = [i for i, (t_us, value) in enumerate(chip.sent) if value == first and at_us < t_us < begin_us]
+    reported_us = [chip.sent[i + 2][0] for i in reports if i + 2 < len(chip.sent)]
+    reported_us = [t_us for t_us in reported_us if t_us <= begin_us][-1]
+    wire_us = end_us - begin_us
+    return [reported_us - wire_us - at_us, wire_us, begin_us - reported_us, wire_us, pin_us - end_us, pin_us - at_us]
+
+
+def changes_us(chip: ChipInRig, wait: Callable[[int], None], *, digital: bool) -> np.ndarray:
+    """``(changes, 6)``: the parts of each change."""
+    rng, found = np.random.default_rng(1), []
     for i in range(TRIES):
         level = (i + 1) % 2
-        at = chip.cycle + 200 * CYCLES_A_US + int(rng.integers(0, 1000 * CYCLES_A_US))
-        if digital:
-            chip.schedule_pin("D", 2, level, at)
-        else:
-            chip.schedule_adc(0, 700 if level else 512, at)
-        stop_us = end.now_us + 6000
-        while end.now_us < stop_us:
+        with chip.lock:
+            chip.sent.clear()
+            chip.told.clear()
+            chip.driven.clear()
+            at = chip.chip.cycle + 1000 * CYCLES_A_US + int(rng.integers(0, 1000 * CYCLES_A_US))
+            if digital:
+                chip.chip.schedule_pin(*PINS["lick"], level, at)
+            else:
+                chip.chip.schedule_adc(0, 700 if level else REST_COUNTS, at)
+        for _ in range(100):  # in real time this computer may be late
+            wait(max(chip.now_us, at // CYCLES_A_US) + 8000)
+            if any(change[1:] == ("sync", level) for change in chip.driven):
+                break
+        with chip.lock:
+            found.append(parts_us(chip, at / CYCLES_A_US, level, digital=digital))
+    return np.array(found)
+
+
+def closed_loop(link: Link, chip: ChipInRig, what: str) -> None:
+    """Measure and print both kinds of change."""
+
+    def wait(until_us: int) -> None:
+        while chip.now_us < until_us:
             board.poll(3_000_000)
-        cycles, levels = chip.edges("B", 1)
-        after = [int(cycle) for cycle, now in zip(cycles, levels, strict=True) if cycle > at and now == level]
-        found.append((after[0] - at) / CYCLES_A_US)
-    return found
+            board.acknowledge()
+
+    board = Board(link)
+    board.begin_anew()
+    for name, values in board_setup(firmata_config()):
+        board.send(name, values)
+    print(f"{what} ({TRIES} changes each), us:")
+    print("  medians:       sketch    wire  computer  wire  sketch | all, median / p99 / worst | all / (sketch + wire)")
+    for kind, cause in (("digital", wire.ON_INPUT), ("analogue", wire.ON_RULE)):
+        load(board, cause, cause + 1)
+        wait(chip.now_us + 100_000)
+        parts = changes_us(chip, wait, digital=kind == "digital")
+        middle, whole = np.median(parts, axis=0), parts[:, 5]
+        p50, p99 = np.percentile(whole, (50, 99))
+        board_us = whole - parts[:, 2]
+        ratio = np.median(whole) / np.median(board_us), p99 / np.percentile(board_us, 99)
+        row = "  ".join(f"{us:6.0f}" for us in middle[:5])
+        said = f"{p50:.0f} / {p99:.0f} / {whole.max():.0f} | {ratio[0]:.2f} (p99 {ratio[1]:.2f})"
+        print(f"  {kind:12} {row} | {said}", flush=True)
+        board.send("stop", {"at_end": 0})
+        wait(chip.now_us + 50_000)
+        board.send("arm")
+        wait(chip.now_us + 50_000)
+
+
+def standard(elf: str, animal: Animal, step_us: int) -> ChipInRig:
+    """The sketch, wired as tests/firmata_rig.py says."""
+    chip = Emulator(elf, "atmega328p", baud=BAUD, allow_hazards=True)
+    chip.schedule_adc(0, REST_COUNTS, 100)
+    for role in ("lick", "frame"):
+        chip.schedule_pin(*PINS[role], 0, 0)
+    return ChipInRig(
+        chip,
+        Surroundings(animal, PINS, frame_hz=None if isinstance(animal, Nobody) else 30.0),
+        PINS,
+        step_us=step_us,
+        byte_us=BYTE_US,
+    )
+
+
+# --- in real time -----------------------------------------------------------------------------------------------------
+
+
+class Paced:
+    """The chip behind a pseudo-terminal, as fast as a real one: it runs to what time it is, then sleeps a little."""
+
+    def __init__(self, chip: ChipInRig) -> None:
+        self.chip, self.late_us = chip, 0
+        self._far, near = os.openpty()
+        tty.setraw(near)
+        self.port = os.ttyname(near)
+        os.set_blocking(self._far, False)
+        self._over = False
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        start_ns = time.monotonic_ns()
+        while not self._over:
+            with contextlib.suppress(BlockingIOError), self.chip.lock:
+                while select.select([self._far], [], [], 0)[0]:
+                    self.chip.write(os.read(self._far, 4096))
+            now_us = (time.monotonic_ns() - start_ns) // 1000
+            self.late_us = max(self.late_us, now_us - self.chip.now_us)
+            with self.chip.lock:
+                came = self.chip.read_until(max(now_us, self.chip.now_us))
+            if came:
+                os.write(self._far, came)
+            else:
+                select.select([self._far], [], [], 30e-6)
+
+    def close(self) -> None:
+        """No more."""
+        self._over = True
+        self._thread.join()
+
+
+# --- a session --------------------------------------------------------------------------------------------------------
+
+
+def session(elf: str, trials: int) -> None:
+    """Whole trials with the mouse on the analogue pin; the record is verified."""
+    chip = standard(elf, mouse(), 200)
+    link = VirtualLink(chip, wiring_of(firmata_config()))
+    setattr(launch, "open_link", lambda config, **_: link)  # noqa: B010
+    with tempfile.TemporaryDirectory() as folder:
+        order = launch.Order(
+            firmata_config(data=folder), Path(folder) / "config.yaml", changes=QUICK, rules=Rules(trials=trials), seed=1
+        )
+        summary = launch.launch(order)
+        report = verify(read_entries(Path(summary.session))[0])
+    valve = chip.around.valve_us
+    widths_ms = [(b[0] - a[0]) / 1000 for a, b in zip(valve[::2], valve[1::2], strict=True)]
+    print(
+        f"a session on the sketch: {summary.trials} trials, {summary.outcomes}, {summary.events} events,"
+        f" {summary.lost_events} lost, {summary.damaged_frames} damaged, {report.faults or 'no'} faults found;"
+        f" valve pulses at the pin {min(widths_ms):.2f} to {max(widths_ms):.2f} ms, 42.5 asked for"
+    )
 
 
 def main() -> None:
     """Measure and print."""
-    if len(sys.argv) < 2:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("elf", nargs="?")
+    parser.add_argument("--trials", type=int, default=5)
+    parser.add_argument("--paced", action="store_true", help="also in real time, with the loop's process and its guard")
+    args = parser.parse_args()
+    if not args.elf:
         print("no ELF of StandardFirmata named: nothing measured")
         return
-    end, config = ChipEnd(sys.argv[1]), firmata_config()
-    link = VirtualLink(end, wiring_of(config))
-    print(f"ready after {end.now_us / 1e6:.2f} s; a sample each {link.engine.sample_period_us:.0f} us")
-    board = Board(link)
-    board.begin_anew()
-    for name, values in board_setup(config):
-        board.send(name, values)
-    causes = {"digital": (wire.ON_INPUT, wire.ON_INPUT + 1), "analogue": (wire.ON_RULE, wire.ON_RULE + 1)}
-    for what, cause in causes.items():
-        load(board, *cause)
-        board.poll(50_000_000)
-        us = times_us(board, end, digital=what == "digital")
-        p50, p99 = np.percentile(us, (50, 99))
-        print(f"{what:9} median {p50:.0f} us, p99 {p99:.0f} us, worst {max(us):.0f} us ({len(us)} changes)")
-        board.send("stop", {"at_end": 0})
-        board.poll(100_000_000)
-        board.send("arm")
-        board.poll(50_000_000)
+    chip = standard(args.elf, Nobody(), 10)
+    link = VirtualLink(chip, wiring_of(firmata_config()))
+    print(f"ready after {chip.now_us / 1e6:.2f} s; a sample each {link.engine.sample_period_us:.0f} us")
+    closed_loop(link, chip, "virtual time, a computer that takes none")
+    session(args.elf, args.trials)
+    if args.paced:
+        paced = Paced(standard(args.elf, Nobody(), 100))
+        real = FirmataLink.of(firmata_config(paced.port), paced.port)
+        closed_loop(real, paced.chip, "in real time, with the loop's process and its guard")
+        print(f"the emulator was at most {paced.late_us} us late; {real.status['scheduling']}")
+        real.close()
+        paced.close()
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ def limits_of(config: Config, board: dict[str, Any]) -> Limits:
         rules=board["rules"],
         generators=board["generators"],
         max_on_us={name: round(1000 * limits.max_on_ms) for name, limits in config.safety.outputs.items()},
+        wired=[*config.pins] if config.body == "firmata" else wire.OUTPUTS[: board.get("outputs", len(wire.OUTPUTS))],
     )
 
 

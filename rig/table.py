@@ -7,7 +7,7 @@ arguments.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,13 +21,14 @@ Row = dict[str, int]
 
 @dataclass(frozen=True)
 class Limits:
-    """What a board can hold (its hello) and what an output may do (the rig's ceilings, µs by output's name)."""
+    """What a board can hold (its hello), what an output may do (the rig's ceilings, µs by name), which have a pin."""
 
     board: str = "this board"
     states: int = 32
     rules: int = 4
     generators: int = 8
     max_on_us: Mapping[str, int] | None = None
+    wired: Collection[str] = wire.OUTPUTS
 
 
 class Bench(Protocol):
@@ -86,6 +87,7 @@ def compile_trial(trial: Trial, bench: Bench, limits: Limits) -> Table:
     rules, generators = task.rules_of(states), task.generators_of(states)
     _check_names(states)
     _check_counts(states, rules, generators, limits)
+    _check_wired(states, generators, limits)
     _check_reach(states)
     maker = _Maker([state.name for state in states], rules, generators, bench, limits)
     return Table(
@@ -119,6 +121,17 @@ def _check_names(states: Sequence[State]) -> None:
             if output not in wire.OUTPUTS:
                 hint = did_you_mean(output, wire.OUTPUTS)
                 raise ProtocolError(f'state "{state.name}": "{output}" is not an output{hint}')
+
+
+def _check_wired(states: Sequence[State], generators: Sequence[Generator], limits: Limits) -> None:
+    """No record may claim an output that no pin has."""
+    held = {output for state in states for output in state.on}
+    driven = {"valve" if isinstance(g, task.Drop) else getattr(g, "output", None) for g in generators}
+    for output in sorted((held | driven) & {*wire.OUTPUTS} - {*limits.wired}):
+        raise ProtocolError(
+            f"the trial uses {output}, for which {limits.board} has no pin: name one in config.yaml, pins.{output},"
+            " or take it out of the protocol"
+        )
 
 
 def _check_counts(

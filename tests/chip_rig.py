@@ -1,12 +1,13 @@
 """An emulated chip in a rig with an animal at its pins: a flashed board (a link), or StandardFirmata's own sketch.
 
-Virtual time: the animal sees outputs within ``STEP_US`` and plans ``SLICE_US`` ahead. May run the emulator; never
+Virtual time: the animal sees outputs within ``step_us`` and plans ``SLICE_US`` ahead. May run the emulator; never
 judges.
 """
 
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,8 @@ class ChipInRig:
     Args:
         pins: port and bit of every role; ``tone``: its gate, or with ``wave`` the tone itself.
         encoder: the lever's two lines; else it is analogue channel 0.
+        step_us: how far the chip runs between two looks at it.
+        byte_us: of the line.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class ChipInRig:
         encoder: tuple[Pin, Pin] | None = None,
         *,
         wave: bool = False,
+        step_us: int = STEP_US,
+        byte_us: float = 10.0,
     ) -> None:
         self.chip, self.around = chip, around
         self._pins, self._encoder = pins, encoder
@@ -49,7 +54,11 @@ class ChipInRig:
         self._roles = {pin: role for role, pin in pins.items()}
         self._levels: dict[str, int] = {}  # by port
         self._counts = around.counts
+        self._step_us, self._byte_us, self._line_us = step_us, byte_us, 0.0
+        self.lock = threading.Lock()  # for whoever has the chip on a thread of its own
         self.driven: list[tuple[float, str, int]] = []  # every change of an output: µs, role, level
+        self.sent: list[tuple[float, int]] = []  # bytes of the board: end of the stop bit in µs, value
+        self.told: list[tuple[float, float]] = []  # writes to the board: begin and end on the wire, µs
         self._planned_us = self._toned_us = 0
         self._sounds = False
 
@@ -66,6 +75,9 @@ class ChipInRig:
 
     def write(self, data: bytes) -> None:
         """See :class:`rig.link.Link`."""
+        begin_us = max(self._line_us, self.chip.cycle / CYCLES_A_US)
+        self._line_us = begin_us + self._byte_us * len(data)
+        self.told.append((begin_us, self._line_us))
         self.chip.uart_write(data)
 
     def read(self, timeout_ns: int) -> bytes:
@@ -74,14 +86,19 @@ class ChipInRig:
 
     def read_until(self, t_us: int) -> bytes:
         """Time passes until bytes have come, at most until then."""
-        came = bytes_of(self.chip.uart_read())
+        came = self._heard()
         while not came and self.now_us < t_us:
             if self._planned_us <= self.now_us:
                 self._plan()
-            self.chip.run_until_cycle(min(t_us, self.now_us + STEP_US, self._planned_us) * CYCLES_A_US)
+            self.chip.run_until_cycle(min(t_us, self.now_us + self._step_us, self._planned_us) * CYCLES_A_US)
             self._look()
-            came = bytes_of(self.chip.uart_read())
+            came = self._heard()
         return came
+
+    def _heard(self) -> bytes:
+        came = self.chip.uart_read()
+        self.sent += [(int(byte["cycle"]) / CYCLES_A_US, int(byte["value"])) for byte in came]
+        return bytes_of(came)
 
     def reopen(self, timeout_ns: int) -> bool:
         """It was never gone."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,9 @@ from rig import launch, wire
 from rig.animals import Nobody
 from rig.board import Board
 from rig.config import Config
-from rig.errors import BoardError, ConfigError
-from rig.firmata.trials import Trials
+from rig.errors import BoardError, ConfigError, ProtocolError
+from rig.firmata.board import PinBoard
+from rig.firmata.trials import INPUT_BITS, Trials
 from rig.firmata.wiring import Placed, Wiring, cautions, wiring_of
 from rig.link import Link
 from rig.record import events_of, manifest_of, read_entries
@@ -35,6 +37,7 @@ from rig.session import Rules, Summary
 from rig.setup import board_setup
 from rig.verify import verify
 
+_HELLO = wire.encode("hello_ask", {"nonce": 1})
 QUICK = {"iti_min": "0.5 s", "iti_max": "0.6 s", "reward_time": "100 ms"}
 
 
@@ -232,6 +235,16 @@ def test_an_output_without_a_pin_ends_the_session_rather_than_lie() -> None:
         go_on(board, lambda: pulse(board, "mask"))
 
 
+def test_an_output_without_a_pin_is_refused_before_a_session_begins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = firmata_config(data=str(tmp_path), text=CONFIG.replace(" sync: 9,", ""))
+    link = virtual_link(config)
+    monkeypatch.setattr(launch, "open_link", lambda config, **_: link)
+    with pytest.raises(ProtocolError, match=r"sync, for which the board .* has no pin: .*pins\.sync"):
+        launch.launch(launch.Order(config, tmp_path / "config.yaml", rules=Rules(trials=1)))
+
+
 def test_light_below_full_command_needs_a_pwm_pin() -> None:
     allowed = "safety: {allow_host_timed_outputs: true}\n"
     _, board = armed(firmata_config(more=allowed, text=CONFIG.replace("valve: 8", "valve: 8, laser: 12")))
@@ -273,6 +286,38 @@ def test_a_switch_serves_as_lever() -> None:
         for _ in range(3):
             link.read(10_000_000)
         assert trials.lib.host_lever(trials.host) == level
+
+
+MESSAGES = st.one_of(
+    st.tuples(st.just(0xE0), st.integers(0, 127), st.integers(0, 7)),
+    st.tuples(st.sampled_from((0x90, 0x91, 0xE3)), st.integers(0, 127), st.integers(0, 1)),
+    st.sampled_from(((0xF9, 2, 5), (0xF0, 0x71, 65, 0, 0xF7), (0xE0,), (0x90, 3), (7,), (0xF0, 1))),
+)
+
+
+@given(st.lists(MESSAGES, max_size=60), st.lists(st.integers(0, 200), max_size=20))
+def test_samples_and_levels_are_read_as_pyfirmata2_reads_them(messages: list[tuple[int, ...]], cuts: list[int]) -> None:
+    data = bytes(byte for message in messages for byte in message)
+    placed = Placed(14, 0, 10, {}, {"lick": 2, "frame": 4}, None)
+    theirs, samples = PinBoard(), [512]
+    theirs.able, theirs.channels = {pin: {0: 1, 1: 1, 2: 10} for pin in range(20)}, {0: 14}
+    theirs.settle(placed, INPUT_BITS)
+    theirs.on_sample = samples.append
+    theirs.take(data)
+    ours, rest = Trials(0, placed, 512, 0), PinBoard()
+    places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    for start, end in pairwise(places):
+        ours.take(1000, data[start:end])
+        rest.take(ours.words())
+    assert 512 + ours.lib.host_lever(ours.host) == samples[-1]
+    assert ours.seen.sample_us == (1000 if len(samples) > 1 else 0)
+    assert rest.firmata_version == theirs.firmata_version
+    ours.hear(
+        2000, b"".join(wire.frame(p) for p in (_HELLO, wire.encode("set_inputs", {"enabled": 255, "invert": 0}, 0)))
+    )
+    told = [wire.decode(p) for p in wire.FrameSplitter().feed(ours.said())]
+    levels = [told_.fields["levels"] for told_ in told if told_.name == "input"]
+    assert (levels[-1] if levels else 0) == theirs.levels
 
 
 @given(st.lists(st.integers(0, 10**10), min_size=1, max_size=300))
