@@ -74,8 +74,8 @@ def parts_us(chip: ChipInRig, at_us: float, level: int, *, digital: bool) -> lis
     begin_us, end_us = [told for told in chip.told if told[1] < pin_us][-1]
     first = 0x90 if digital else 0xE0
     reports = [i for i, (t_us, value) in enumerate(chip.sent) if value == first and at_us < t_us < begin_us]
-    reported_us = [chip.sent[i + 2][0] for i in reports if i + 2 < len(chip.sent)]
-    reported_us = [t_us for t_us in reported_us if t_us <= begin_us][-1]
+    ends_us = [chip.sent[i + 2][0] for i in reports if i + 2 < len(chip.sent)]
+    reported_us = [t_us for t_us in ends_us if t_us <= begin_us][-1]
     wire_us = end_us - begin_us
     return [reported_us - wire_us - at_us, wire_us, begin_us - reported_us, wire_us, pin_us - end_us, pin_us - at_us]
 

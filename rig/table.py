@@ -126,7 +126,7 @@ def _check_names(states: Sequence[State]) -> None:
 def _check_wired(states: Sequence[State], generators: Sequence[Generator], limits: Limits) -> None:
     """No record may claim an output that no pin has."""
     held = {output for state in states for output in state.on}
-    driven = {"valve" if isinstance(g, task.Drop) else getattr(g, "output", None) for g in generators}
+    driven = {"valve" if isinstance(g, task.Drop) else getattr(g, "output", "") for g in generators}
     for output in sorted((held | driven) & {*wire.OUTPUTS} - {*limits.wired}):
         raise ProtocolError(
             f"the trial uses {output}, for which {limits.board} has no pin: name one in config.yaml, pins.{output},"

@@ -183,7 +183,8 @@ class BoardInRig:
 class End(Protocol):
     """A board in virtual time."""
 
-    now_us: int
+    @property
+    def now_us(self) -> int: ...
 
     def write(self, data: bytes) -> None: ...
 
