@@ -4,8 +4,11 @@
  * is decided: it only lets an interrupt do at once what the step will do anyway. */
 #include "core.h"
 
+#define AIM_US 2000 /* longer than a look ahead takes on the slowest board */
+
 typedef struct { /* what is foreseen, and on what it rests */
     span_t span;          /* of positions for which it holds */
+    bool levels_of_rules; /* on these, too */
     uint8_t watched;      /* the inputs on which it rests */
     uint8_t levels;       /* inputs as they will be */
     uint8_t on, live;     /* generators as they will be, bit each */
@@ -90,6 +93,7 @@ static bool passes(core_t *c, aim_t *a, const wire_state_t *state, int32_t pos, 
             if (input_holds(a->levels, code))
                 return true;
         } else if (code >= ON_RULE && code < ON_INPUT) {
+            a->levels_of_rules = true;
             if ((state->flags & STATE_FLAG_ZERO_LEVER) || rule_level_ahead(c, state->rules, code, pos, narrower))
                 return true;
         }
@@ -178,9 +182,10 @@ static void aim_input(core_t *c, aim_t *a, uint8_t bit, bool up, uint16_t output
 {
     gate_t *g = &c->gate;
     a->watched |= bit & c->enabled;
-    if (outputs == GATE_NO_PINS || g->inputs == sizeof g->input / sizeof g->input[0])
+    uint8_t table = !g->table, *inputs = &g->inputs[table];
+    if (outputs == GATE_NO_PINS || *inputs == RIG_AHEAD_INPUTS)
         return;
-    gate_input_t *to = &g->input[g->inputs++];
+    gate_input_t *to = &g->input[table][(*inputs)++];
     to->input = bit;
     to->level = (uint8_t)((up ? bit : 0) ^ (c->invert & bit));
     to->outputs = outputs;
@@ -215,28 +220,33 @@ static void aim_ends(core_t *c, aim_t *a)
     c->gate.at_hi = outputs_on(c, a, a->span.hi_code, a->span.hi, 0);
 }
 
-static void aim(core_t *c, aim_t *a, uint8_t first, uint32_t due_us)
+static uint16_t aim(core_t *c, aim_t *a, uint8_t first, uint32_t due_us)
 {
     gate_t *g = &c->gate;
-    g->at_lo = g->at_hi = g->at_due = GATE_NO_PINS;
-    g->inputs = 0;
+    uint16_t at_due = GATE_NO_PINS;
+    g->at_lo = g->at_hi = GATE_NO_PINS;
+    g->inputs[!g->table] = 0;
     g->level[OUT_LASER] = c->level[OUT_LASER];
     g->level[OUT_MASK] = c->level[OUT_MASK];
     if (!c->armed)
-        return;
+        return at_due;
     if (c->interlock < RIG_INPUTS)
         aim_input(c, a, BIT[c->interlock], false, 0);
     if (!c->running)
-        return;
+        return at_due;
     a->watched |= rules_gates(c);
     a->levels = c->levels;
     a->on = c->generators_on;
     a->live = c->generators_live;
     a->known = 0;
-    if (first != TIMERS)
-        g->at_due = outputs_at(c, a, first, due_us);
+    a->levels_of_rules = false;
+    if (first != TIMERS) {
+        at_due = outputs_at(c, a, first, due_us);
+    }
     aim_inputs(c, a);
+    c->aim_is_near = a->levels_of_rules;
     aim_ends(c, a);
+    return at_due;
 }
 
 static int16_t reach(int32_t counts)
@@ -244,13 +254,23 @@ static int16_t reach(int32_t counts)
     return (int16_t)(counts > GATE_REACH ? GATE_REACH : counts < -GATE_REACH ? -GATE_REACH : counts);
 }
 
-void gate_bound(core_t *c, const span_t *span)
+void gate_bound(core_t *c)
 {
     gate_t *g = &c->gate;
+    span_t far, span = rules_span(c, &far);
+    if (c->aim_is_near)
+        g->stands = 0;
     c->origin_counts += g->pos;
+    int16_t far_lo = reach(far.lo - c->origin_counts), far_hi = reach(far.hi - c->origin_counts);
+    RIG_ATOMIC_BEGIN();
     g->pos = 0;
-    g->lo = reach(span->lo - c->origin_counts);
-    g->hi = reach(span->hi - c->origin_counts);
+    g->far_lo = far_lo;
+    g->far_hi = far_hi;
+    RIG_ATOMIC_END();
+    g->lo = reach(span.lo - c->origin_counts);
+    g->hi = reach(span.hi - c->origin_counts);
+    c->lo_code = g->lo > -GATE_REACH ? span.lo_code : 0;
+    c->hi_code = g->hi < GATE_REACH ? span.hi_code : 0;
     c->bounded = 1;
 }
 
@@ -261,22 +281,46 @@ static bool still_aimed(const core_t *c)
     return c->aimed && !(g->timed && !later(g->until_us, c->now_us));
 }
 
+/* Another deadline than before: what the inputs would do holds meanwhile, unless it comes very soon. */
+static void turn_to(core_t *c, bool timed, uint32_t until_us)
+{
+    gate_t *g = &c->gate;
+    if (timed == g->timed && until_us == g->until_us)
+        return;
+    RIG_ATOMIC_BEGIN();
+    g->at_due = GATE_NO_PINS;
+    RIG_ATOMIC_END();
+    if (timed && !later(until_us, c->now_us + AIM_US))
+        g->stands = 0;
+    g->timed = timed;
+    g->until_us = until_us;
+}
+
 static void aim_anew(core_t *c)
 {
     gate_t *g = &c->gate;
-    uint8_t first = timer_first(c);
+    uint8_t first = timer_first(c), timed = first != TIMERS;
+    uint32_t until_us = timed ? c->due_us[first] : 0;
     aim_t a;
-    a.span = rules_span(c);
+    turn_to(c, timed, until_us);
+    if (!c->bounded || c->aimed) /* an earlier aim may have made it narrower */
+        gate_bound(c);
+    a.span = (span_t){c->origin_counts + g->lo, c->origin_counts + g->hi, c->lo_code, c->hi_code};
     a.watched = 0;
-    g->timed = first != TIMERS;
-    g->until_us = g->timed ? c->due_us[first] : 0;
-    aim(c, &a, first, g->until_us);
+    uint16_t at_due = aim(c, &a, first, until_us);
+    int16_t lo = (int16_t)(a.span.lo - c->origin_counts), hi = (int16_t)(a.span.hi - c->origin_counts);
+    RIG_ATOMIC_BEGIN();
     g->watched = a.watched;
-    gate_bound(c, &a.span);
-    if (g->lo == -GATE_REACH)
-        g->at_lo = GATE_NO_PINS;
-    if (g->hi == GATE_REACH)
-        g->at_hi = GATE_NO_PINS;
+    g->table = !g->table;
+    g->at_due = at_due;
+    g->stands = c->running && c->input_head == c->input_tail;
+    if (c->aim_is_near) {
+        g->far_lo = lo;
+        g->far_hi = hi;
+    }
+    RIG_ATOMIC_END();
+    g->lo = lo;
+    g->hi = hi;
     c->aimed = 1;
     RIG_GATE_AIMED(g);
 }

@@ -49,13 +49,15 @@ int32_t core_lever(core_t *c)
 static void take_edge(core_t *c)
 {
     gate_t *g = &c->gate;
-    if (!c->bounded) {
-        span_t span = rules_span(c);
-        gate_bound(c, &span);
-    }
+    if (!c->bounded)
+        gate_bound(c);
     int16_t pos = (int16_t)(g->pos + g->ring[g->tail].delta);
+    if (pos <= g->far_lo || pos >= g->far_hi)
+        g->stands = 0;
+    RIG_ATOMIC_BEGIN(); /* an interrupt may ask where the lever is */
     g->pos = pos;
     g->tail = (uint8_t)((g->tail + 1) & (RIG_EDGE_RING - 1));
+    RIG_ATOMIC_END();
     if (g->merged) {
         g->merged = 0;
         c->merged_edges++;
@@ -144,6 +146,7 @@ void core_input(core_t *c, uint32_t t_us, uint8_t levels)
 static void decide_here(core_t *c)
 {
     gate_shut(&c->gate);
+    c->gate.stands = 0;
     c->aimed = c->bounded = 0;
 }
 
@@ -270,7 +273,9 @@ void core_step_to(core_t *c, uint32_t upto_us, uint32_t now_us)
             c->hops = 0;
             c->t_us = upto_us;
         }
-        if (c->gate.waiting)
+        if (!c->bounded)
+            gate_bound(c);
+        if (c->gate.waiting && !RIG_MORE())
             gate_aim(c);
     } while (c->gate.head != c->gate.tail && !later(c->gate.ring[c->gate.tail].t_us, upto_us));
 }

@@ -86,6 +86,8 @@ typedef struct {
     gate_t gate;
     uint8_t aimed;   /* what the gate foresees still holds */
     uint8_t bounded; /* ... or at least its ends do, for edges that were kept */
+    uint8_t lo_code, hi_code; /* what the ends raise, or 0 */
+    uint8_t aim_is_near; /* what is foreseen for deadline and inputs rests on the gate's interval, too */
     int32_t origin_counts;
     uint32_t period_us;
     int32_t first_counts, last_counts;
@@ -168,12 +170,12 @@ bool rule_level(const core_t *c, uint8_t code);
 bool rule_level_ahead(core_t *c, uint8_t rules, uint8_t code, int32_t pos, span_t *narrower);
 uint8_t rule_timer_code(const core_t *c, uint8_t r); /* what the rule's timer will raise, or 0 */
 uint8_t rules_gates(const core_t *c);
-span_t rules_span(core_t *c);
+span_t rules_span(core_t *c, span_t *far);
 void span_narrow(span_t *all, span_t span);
 
 /* ahead.c */
 void gate_aim(core_t *c);
-void gate_bound(core_t *c, const span_t *span); /* only while the gate is shut */
+void gate_bound(core_t *c); /* only while the gate is shut */
 
 /* generators.c */
 void generator_start(core_t *c, uint8_t g);

@@ -35,10 +35,13 @@ typedef struct {
     uint32_t until_us;        /* ... then: after it, nothing here is true any more */
     uint16_t at_lo, at_hi;    /* outputs active once that end is reached, or GATE_NO_PINS */
     uint16_t at_due;          /* outputs active once the deadline has come, or GATE_NO_PINS */
+    volatile uint8_t stands;  /* deadline and inputs are foreseen even while the gate is shut, unless an edge leaves ... */
+    int16_t far_lo, far_hi;   /* ... this interval, in which rules decide nothing that moves the trial */
     volatile uint8_t levels;  /* raw inputs as last seen */
     uint8_t watched;          /* the inputs that matter now */
-    uint8_t inputs;
-    gate_input_t input[RIG_AHEAD_INPUTS];
+    volatile uint8_t table;   /* which of these two is true; the other one is being made */
+    uint8_t inputs[2];
+    gate_input_t input[2][RIG_AHEAD_INPUTS];
     uint8_t level[RIG_OUTPUTS]; /* light levels to have ready for outputs that come on */
     volatile uint8_t head, tail;
     volatile uint8_t merged;  /* edges that found the ring full: counts kept, times merged */
@@ -94,29 +97,33 @@ static inline uint16_t gate_edge(gate_t *g, uint32_t t_us, int16_t delta)
 /* The deadline until_us has come. Returns the outputs to make active now, or GATE_NO_PINS. */
 static inline uint16_t gate_due(gate_t *g)
 {
-    if (g->waiting)
-        return GATE_NO_PINS;
+    uint8_t holds = !g->waiting || RIG_GATE_STANDS(g);
     gate_shut(g);
-    return g->at_due;
+    g->stands = 0;
+    return holds ? g->at_due : GATE_NO_PINS;
 }
 
-/* The inputs are at these raw levels now. Returns which of them matter to what is foreseen, and shuts the gate then. */
+/* The inputs are at these raw levels now. Returns which of them matter to what is foreseen, where it is still
+ * true, and shuts the gate then. */
 static inline uint8_t gate_watch(gate_t *g, uint8_t levels)
 {
     uint8_t changed = (uint8_t)((levels ^ g->levels) & g->watched);
     g->levels = levels;
-    if (g->waiting || !changed)
+    if (!changed)
         return 0;
+    uint8_t holds = !g->waiting || RIG_GATE_STANDS(g);
     gate_shut(g);
-    return changed;
+    g->stands = 0;
+    return holds ? changed : 0;
 }
 
 /* What is foreseen where inputs that matter have changed before the deadline. Returns as gate_edge does. */
 static inline uint16_t gate_foreseen(const gate_t *g, uint8_t changed, uint8_t levels)
 {
-    for (uint8_t i = 0; i < g->inputs; i++)
-        if (g->input[i].input == changed && g->input[i].level == (levels & changed))
-            return g->input[i].outputs;
+    const gate_input_t *input = g->input[g->table];
+    for (uint8_t i = 0; i < g->inputs[g->table]; i++, input++)
+        if (input->input == changed && input->level == (levels & changed))
+            return input->outputs;
     return GATE_NO_PINS;
 }
 

@@ -82,6 +82,8 @@
 #define RIG_GATE_SHUT() do {} while (0)
 #define RIG_GATE_AIMED(gate) do {} while (0)
 #define RIG_GATE_OPENS(core) 1
+#define RIG_GATE_STANDS(gate) 0 /* shut: does what was foreseen for deadline and inputs hold all the same? */
+#define RIG_MORE() 0 /* the body still keeps something that came before now: too early to look ahead */
 #define RIG_SHOW() do {} while (0) /* outputs are decided: a step that goes on for long shows them already */
 #endif
 

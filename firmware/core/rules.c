@@ -266,19 +266,46 @@ void span_narrow(span_t *all, span_t span)
     }
 }
 
-span_t rules_span(core_t *c)
+/* The rules, bit each, whose codes the present state lists. */
+static uint8_t rules_listed(const core_t *c)
+{
+    uint8_t listed = 0;
+    const uint8_t *when = &present_state(c)->on0;
+    for (uint8_t i = 0, code; i < WIRE_WHEN_PER_STATE && (code = when[0]) != 0; i++, when += 2)
+        if (code >= ON_RULE && code < ON_INPUT)
+            listed |= BIT[(code - ON_RULE) >> 2];
+    return listed;
+}
+
+/* Where a press rule cannot move the trial, whatever it decides on the way: short of the threshold. */
+static span_t before_press(const wire_rule_t *rule, int32_t pos, span_t span)
+{
+    if (mirrored(rule, pos) >= mirrored(rule, rule->hi_counts))
+        return span;
+    if (rule->hi_counts < rule->lo_counts)
+        return (span_t){rule->hi_counts, NOWHERE, 0, 0};
+    return (span_t){-NOWHERE, rule->hi_counts, 0, 0};
+}
+
+/* The positions strictly between which no rule decides anything, and, `far`, nothing that moves the trial. */
+span_t rules_span(core_t *c, span_t *far)
 {
     span_t all = {-NOWHERE, NOWHERE, 0, 0};
     uint8_t armed = c->armed_rules;
+    *far = all;
     if (!armed)
         return all;
+    uint8_t listed = rules_listed(c);
     int32_t pos = core_lever(c);
-    for (uint8_t r = 0; armed; r++, armed >>= 1) {
+    for (uint8_t r = 0; armed; r++, armed >>= 1, listed >>= 1) {
         if (!(armed & 1))
             continue;
         const wire_rule_t *rule = rule_of(c, r);
         bool press = rule->kind == RULE_PRESS;
-        span_narrow(&all, press ? press_span(c, rule, &c->rule[r], r) : window_span(rule, c->rule[r].on, r, pos));
+        span_t span = press ? press_span(c, rule, &c->rule[r], r) : window_span(rule, c->rule[r].on, r, pos);
+        span_narrow(&all, span);
+        if (listed & 1)
+            span_narrow(far, press ? before_press(rule, pos, span) : span);
     }
     return all;
 }

@@ -12,6 +12,7 @@ static core_t core;
 static link_t host_link;
 static volatile uint32_t clock_high_us;
 static volatile uint8_t stepping, pending, expired, near;
+static uint8_t given; /* the core has been given an edge, others may follow */
 static volatile uint8_t ahead; /* an interrupt has set pins of which the step does not know yet */
 static uint8_t main_ms, step_ms; /* when the main loop had its last turn, and the step (units of 1024 us) */
 static uint8_t reset_cause __attribute__((section(".noinit")));
@@ -19,6 +20,7 @@ static uint16_t restarted __attribute__((section(".noinit")));
 
 #define RESTARTED 0x5AFE
 #define MAIN_PATIENCE_MS 3
+#define STANDS_MOST 8 /* kept edges that an interrupt looks through, 1 us each */
 #define REASON_RESTART 16 /* beside the bits of MCUSR */
 
 #include "chip.h"
@@ -110,8 +112,10 @@ void board_aimed(const void *aimed)
     flip_hi = flip(g->at_hi);
     near = g->timed && left_us < 30000;
     cli();
-    OCR1A = near ? (uint16_t)(g->until_us << 1) : TCNT1 - 1;
-    TIFR1 = 1 << OCF1A;
+    if (!near || OCR1A != (uint16_t)(g->until_us << 1)) { /* else it stands, and may come while we look */
+        OCR1A = near ? (uint16_t)(g->until_us << 1) : TCNT1 - 1;
+        TIFR1 = 1 << OCF1A;
+    }
     expired = 0;
     sei();
     if (g->timed && (int32_t)(g->until_us - clock_us()) <= 0)
@@ -124,8 +128,29 @@ uint8_t board_opens(void)
         return 0;
     show_levels();
     show(core.active_outputs);
+    flip_due = near ? flip(core.gate.at_due) : 0;
     encoder_up = core.gate.pos + 1 == core.gate.hi ? flip_hi : 0;
     encoder_down = core.gate.pos - 1 == core.gate.lo ? flip_lo : 0;
+    return 1;
+}
+
+/* With the gate shut: does what was foreseen for deadline and inputs hold all the same? Interrupts are off. */
+uint8_t board_stands(void)
+{
+    const gate_t *g = &core.gate;
+    int16_t pos = g->pos;
+    if (!g->stands || expired || encoder_merged || (uint8_t)((encoder_head - encoder_tail) & (4 * KEPT - 1)) > 4 * STANDS_MOST)
+        return 0;
+    for (uint8_t at = g->tail; at != g->head; at = (uint8_t)((at + 1) & (RIG_EDGE_RING - 1))) {
+        pos = (int16_t)(pos + g->ring[at].delta);
+        if (pos <= g->far_lo || pos >= g->far_hi)
+            return 0;
+    }
+    for (uint8_t at = encoder_tail; at != encoder_head; at = (uint8_t)((at + 4) & (4 * KEPT - 1))) {
+        pos = (int16_t)(pos + (int8_t)rings.kept[at + 2]);
+        if (pos <= g->far_lo || pos >= g->far_hi)
+            return 0;
+    }
     return 1;
 }
 
@@ -136,27 +161,47 @@ static bool is_after(uint16_t ticks, uint32_t t_us)
     return (int16_t)(ticks - (uint16_t)(t_us << 1)) > 0;
 }
 
+uint8_t board_more(void)
+{
+    return given || expired;
+}
+
+/* Is a timer due by then? It has its turn first. */
+static bool due_by(uint16_t ticks, uint32_t now_us)
+{
+    uint8_t first = timer_first(&core);
+    return first != TIMERS && !later(core.due_us[first], now_us) && is_after(ticks + 1, core.due_us[first]);
+}
+
 /* Edges that the interrupt kept. Most lie within what is foreseen: only their count is taken. The first one that does not
  * goes to the core. Returns up to when the step may go: to that edge, to a deadline before the next, or to now. */
 static uint32_t take_edges(uint32_t now_us)
 {
     gate_t *g = &core.gate;
     while (encoder_tail != encoder_head) {
-        const uint8_t *kept = encoder_kept + encoder_tail;
+        const uint8_t *kept = rings.kept + encoder_tail;
         uint16_t ticks = (uint16_t)(kept[0] | kept[1] << 8);
         int8_t delta = (int8_t)kept[2];
         int16_t pos = (int16_t)(g->pos + delta);
-        if (expired && core.aimed && is_after(ticks, g->until_us))
+        if (expired && core.aimed && is_after(ticks, g->until_us)) {
+            given = 1;
             return g->until_us;
-        encoder_tail = (uint8_t)((encoder_tail + 4) & (4 * KEPT - 1));
-        if (core.aimed && core.input_head == core.input_tail && g->lo < pos && pos < g->hi) {
+        }
+        uint8_t next = (uint8_t)((encoder_tail + 4) & (4 * KEPT - 1));
+        if (core.bounded && g->lo < pos && pos < g->hi && core.input_head == core.input_tail &&
+            (core.aimed || !due_by(ticks, now_us))) {
+            cli();
+            encoder_tail = next;
             g->pos = pos;
+            sei();
             continue;
         }
         cli();
         uint32_t t_us = time_at(ticks, TCNT1);
-        sei();
+        encoder_tail = next;
         gate_keep(g, t_us, delta);
+        sei();
+        given = 1;
         return t_us;
     }
     if (encoder_merged) {
@@ -173,10 +218,21 @@ static uint32_t take_edges(uint32_t now_us)
 static void step(void)
 {
     static uint16_t tone_hz;
-    ahead = 0;
-    uint32_t now_us = clock_us(), upto_us = take_edges(now_us);
+    uint32_t now_us;
+    uint8_t turns = 8;
+    do { /* edge by edge; only when none is left is it time to look ahead */
+        uint8_t before = ahead;
+        given = ahead = 0;
+        now_us = clock_us();
+        uint32_t upto_us = take_edges(now_us);
+        if (given)
+            ahead |= before; /* what was set by an interrupt is for later */
+        if (!later(core.gate.until_us, upto_us))
+            expired = 0;
+        core_step_to(&core, upto_us, now_us);
+    } while (given && !core.aimed && --turns);
+    given = 0;
     step_ms = (uint8_t)(now_us >> 10);
-    core_step_to(&core, upto_us, now_us);
     while (core.aimed && !expired && encoder_tail != encoder_head) {
         take_edges(now_us); /* what came meanwhile: mostly nothing, and the gate can open */
         if (core.gate.head != core.gate.tail)
@@ -272,14 +328,23 @@ static void ask_for_step(void)
 
 /* --- interrupts --------------------------------------------------------------------------------------------------- */
 
-ISR(TIMER1_COMPA_vect)
+/* The deadline: the pin first. */
+ISR(TIMER1_COMPA_vect, ISR_NAKED)
 {
-    if (near) {
+    __asm__ volatile("push r24\n lds r24, flip_due\n out %[flip], r24\n pop r24\n jmp __vector_deadline"
+                     ::[flip] "I"(_SFR_IO_ADDR(OUT_FLIP)));
+}
+
+void __vector_deadline(void) __attribute__((signal, used, externally_visible));
+void __vector_deadline(void)
+{
+    if (near && OCR1A == (uint16_t)(core.gate.until_us << 1)) { /* else the deadline is another by now */
         uint16_t pins = gate_due(&core.gate);
-        expired = ahead = 1;
-        sei();
-        if (pins != GATE_NO_PINS)
+        expired = 1;
+        if (pins != GATE_NO_PINS) {
+            ahead = 1;
             show(pins);
+        }
     }
     run();
 }
@@ -293,18 +358,21 @@ ISR(INPUT_vect)
 {
     uint16_t ticks = TCNT1 - 4;
     uint8_t levels = INPUT_PIN & INPUT_ALL, late = TIFR1 & 1 << OCF1A;
-    uint8_t changed = gate_watch(&core.gate, levels);
-    ahead = 1;
-    PCICR = 0; /* not twice at once; edges of the encoder do not wait */
-    sei();
-    uint16_t pins = changed && !late ? gate_foreseen(&core.gate, changed, levels) : GATE_NO_PINS;
-    if (pins != GATE_NO_PINS)
-        show(pins);
-    cli();
+    uint8_t changed = gate_watch(&core.gate, levels), before = stepping;
+    if (changed && !late) {
+        uint16_t pins = gate_foreseen(&core.gate, changed, levels);
+        if (pins != GATE_NO_PINS) {
+            ahead = 1;
+            show(pins);
+        }
+    }
+    PCICR = 0; /* not twice at once, nor a step that does not know of this yet; edges of the encoder do not wait */
+    stepping = 1;
     uint32_t t_us = time_at(ticks, TCNT1);
     sei();
     core_input(&core, t_us, levels);
     cli();
+    stepping = before;
     ask_for_step();
     PCICR = INPUT_ENABLE;
 }

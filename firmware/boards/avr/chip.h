@@ -61,12 +61,12 @@ static inline void tone_begin(void) { DDRB |= 1 << 3; }
 #define ENCODER_SENSE EICRB
 #define ENCODER_ANY (1 << ISC40 | 1 << ISC50)
 #define ENCODER_MASK (1 << INT4 | 1 << INT5)
-#define INPUT_PIN PINK
-#define INPUT_PULL_UPS PORTK
+#define INPUT_PIN PINB
+#define INPUT_PULL_UPS PORTB
 #define INPUT_ALL 0xFF
-#define INPUT_vect PCINT2_vect
-#define INPUT_ENABLE (1 << PCIE2)
-#define INPUT_SELECT PCMSK2
+#define INPUT_vect PCINT0_vect
+#define INPUT_ENABLE (1 << PCIE0)
+#define INPUT_SELECT PCMSK0
 #define UART_RX_vect USART0_RX_vect
 #define UART_UDRE_vect USART0_UDRE_vect
 #define FORCE_CHANNEL 0

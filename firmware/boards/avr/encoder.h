@@ -9,13 +9,19 @@
 
 #ifdef __AVR_ATmega328P__
 #define KEPT 8 /* steps; a power of two, 4 bytes each */
+#define RECEIVE_RING 32 /* bytes; a power of two */
 #else
 #define KEPT 64
+#define RECEIVE_RING 256
 #endif
 
-volatile uint8_t encoder_up __attribute__((used)), encoder_down __attribute__((used));
+/* Rings of interrupts written in assembly: an index is the low byte of an address, or added to it without a carry. */
+static struct {
+    uint8_t kept[4 * KEPT], received[RECEIVE_RING];
+} rings __attribute__((aligned(4 * KEPT)));
+
+volatile uint8_t encoder_up __attribute__((used)), encoder_down __attribute__((used)), flip_due __attribute__((used));
 static volatile uint8_t encoder_head, encoder_tail; /* in bytes */
-static uint8_t encoder_kept[4 * KEPT] __attribute__((aligned(4 * KEPT)));
 static volatile int16_t encoder_merged;       /* steps that found no room */
 static uint8_t flip_lo, flip_hi;        /* what leaving the gate flips */
 
@@ -109,6 +115,7 @@ ISR(ENCODER_A_vect, ISR_NAKED)
         "6: ldi r25, 0\n"               /* shut the gate, and have the step come soon */
         "   sts encoder_up, r25\n"
         "   sts encoder_down, r25\n"
+        "   sts flip_due, r25\n"
         "   ldi r25, 1\n"
         "   sts %[waiting], r25\n"
         "   sts %[ahead], r25\n"
@@ -155,7 +162,7 @@ ISR(ENCODER_A_vect, ISR_NAKED)
         [both] "M"(1 << ENCODER_A | 1 << ENCODER_B), [tcnt] "i"(_SFR_MEM_ADDR(TCNT1)), [ocr] "i"(_SFR_MEM_ADDR(OCR1B)),
         [waiting] "i"(&core.gate.waiting), [ahead] "i"(&ahead), [pos] "i"(&core.gate.pos), [lo] "i"(&core.gate.lo), [hi] "i"(&core.gate.hi),
         [flip_lo] "i"(&flip_lo), [flip_hi] "i"(&flip_hi), [illegal] "i"(&core.illegal), [head] "i"(&encoder_head),
-        [tail] "i"(&encoder_tail), [kept] "i"(encoder_kept), [merged] "i"(&encoder_merged), [mask] "M"(4 * KEPT - 1));
+        [tail] "i"(&encoder_tail), [kept] "i"(rings.kept), [merged] "i"(&encoder_merged), [mask] "M"(4 * KEPT - 1));
 }
 ISR(ENCODER_B_vect, ISR_ALIASOF(ENCODER_A_vect));
 

@@ -31,18 +31,22 @@
 #define RIG_ATOMIC_END() sei()
 #define RIG_LOCK() board_lock()
 #define RIG_UNLOCK() board_unlock()
-#define RIG_GATE_SHUT() (encoder_up = encoder_down = 0)
+#define RIG_GATE_SHUT() (encoder_up = encoder_down = flip_due = 0)
 #define RIG_GATE_AIMED(gate) board_aimed(gate)
 #define RIG_GATE_OPENS(core) board_opens()
+#define RIG_GATE_STANDS(gate) board_stands()
 #define RIG_SHOW() board_show()
+#define RIG_MORE() board_more()
 
-/* What the next step up or down flips on the output port: not 0 only where it leaves the gate and moves the trial. */
-extern volatile uint8_t encoder_up, encoder_down;
+/* What the next step up or down, or the deadline, flips on the output port: not 0 only where it moves the trial. */
+extern volatile uint8_t encoder_up, encoder_down, flip_due;
 struct gate;
 void board_lock(void);
 void board_unlock(void);
 void board_aimed(const void *gate);
 uint8_t board_opens(void);
+uint8_t board_stands(void);
+uint8_t board_more(void);
 void board_show(void);
 
 #endif

@@ -8,14 +8,14 @@
     PIN(scan_stop, 27, A, 5)       \
     PIN(next_file, 28, A, 6)       \
     PIN(spare, 29, A, 7)           \
-    PIN(lick, A8, K, 0)            \
-    PIN(frame, A9, K, 1)           \
-    PIN(sound_sync, A10, K, 2)     \
-    PIN(laser_back, A11, K, 3)     \
-    PIN(interlock, A12, K, 4)      \
-    PIN(touch, A13, K, 5)          \
-    PIN(spare1, A14, K, 6)         \
-    PIN(spare2, A15, K, 7)         \
+    PIN(lick, 53, B, 0)            \
+    PIN(frame, 52, B, 1)           \
+    PIN(sound_sync, 51, B, 2)      \
+    PIN(laser_back, 50, B, 3)      \
+    PIN(interlock, 10, B, 4)       \
+    PIN(touch, 11, B, 5)           \
+    PIN(spare1, 12, B, 6)          \
+    PIN(spare2, 13, B, 7)          \
     PIN(encoder_a, 2, E, 4)        \
     PIN(encoder_b, 3, E, 5)        \
     PIN(lever_force, A0, F, 0)     \
