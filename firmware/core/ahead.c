@@ -182,7 +182,7 @@ static void aim_input(core_t *c, aim_t *a, uint8_t bit, bool up, uint16_t output
 {
     gate_t *g = &c->gate;
     a->watched |= bit & c->enabled;
-    uint8_t table = !g->table, *inputs = &g->inputs[table];
+    uint8_t table = GATE_OTHER_TABLE(g), *inputs = &g->inputs[table];
     if (outputs == GATE_NO_PINS || *inputs == RIG_AHEAD_INPUTS)
         return;
     gate_input_t *to = &g->input[table][(*inputs)++];
@@ -225,7 +225,7 @@ static uint16_t aim(core_t *c, aim_t *a, uint8_t first, uint32_t due_us)
     gate_t *g = &c->gate;
     uint16_t at_due = GATE_NO_PINS;
     g->at_lo = g->at_hi = GATE_NO_PINS;
-    g->inputs[!g->table] = 0;
+    g->inputs[GATE_OTHER_TABLE(g)] = 0;
     g->level[OUT_LASER] = c->level[OUT_LASER];
     g->level[OUT_MASK] = c->level[OUT_MASK];
     if (!c->armed)
@@ -311,7 +311,7 @@ static void aim_anew(core_t *c)
     int16_t lo = (int16_t)(a.span.lo - c->origin_counts), hi = (int16_t)(a.span.hi - c->origin_counts);
     RIG_ATOMIC_BEGIN();
     g->watched = a.watched;
-    g->table = !g->table;
+    g->table = GATE_OTHER_TABLE(g);
     g->at_due = at_due;
     g->stands = c->running && c->input_head == c->input_tail;
     if (c->aim_is_near) {

@@ -45,6 +45,12 @@ int32_t core_lever(core_t *c)
     return c->origin_counts + pos;
 }
 
+void core_glimpse(core_t *c)
+{
+    c->glimpse_counts = c->origin_counts + c->gate.pos;
+    c->glimpsed = 1;
+}
+
 /* An edge that was kept. Most lie where nothing happens, as the gate would have found had it been open. */
 static void take_edge(core_t *c)
 {
@@ -106,7 +112,8 @@ static void flush_samples(core_t *c, uint32_t t_us)
 
 static void take_sample(core_t *c)
 {
-    int32_t counts = core_lever(c);
+    int32_t counts = c->glimpsed ? c->glimpse_counts : core_lever(c);
+    c->glimpsed = 0;
     int32_t change = counts - c->last_counts;
     if (change) {
         change = change < 0 ? -change : change;
@@ -299,6 +306,7 @@ static uint8_t lever_command(core_t *c, const uint8_t *f)
     c->period_us = period_us;
     c->batch = batch;
     c->last_counts = core_lever(c);
+    c->glimpsed = 0;
     timer_set(c, TIMER_SAMPLE, c->t_us + period_us);
     return STATUS_OK;
 }

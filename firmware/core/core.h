@@ -93,6 +93,8 @@ typedef struct {
     int32_t first_counts, last_counts;
     int16_t offsets[RIG_BATCH];
     uint8_t batch, sampled;
+    int32_t glimpse_counts; /* where the lever was when the sample was due, where an interrupt has looked */
+    volatile uint8_t glimpsed;
     uint8_t lever_source;
     uint32_t thinned;
     volatile uint16_t illegal, merged_inputs; /* counted by interrupts */
@@ -140,6 +142,7 @@ uint32_t core_next(core_t *c, uint32_t now_us); /* when the next step is due, at
 uint8_t core_command(core_t *c, uint32_t now_us, uint8_t message, const uint8_t *fields, uint8_t size);
 void core_host_heard(core_t *c, uint32_t now_us); /* any good frame from the host */
 int32_t core_lever(core_t *c);
+void core_glimpse(core_t *c); /* a sample is due now, the gate is open, and the step may come later (interrupt) */
 static inline uint16_t core_pins(const core_t *c) { return (uint16_t)(c->active_outputs ^ c->safe_levels); }
 
 /* Within the core */

@@ -22,6 +22,8 @@ typedef struct {
     int16_t delta;
 } gate_edge_t;
 
+#define GATE_OTHER_TABLE(gate) ((uint8_t)(RIG_AHEAD_TABLES - 1 - (gate)->table))
+
 typedef struct { /* one input, alone, comes to this raw level */
     uint8_t input, level;
     uint16_t outputs;
@@ -39,9 +41,9 @@ typedef struct {
     int16_t far_lo, far_hi;   /* ... this interval, in which rules decide nothing that moves the trial */
     volatile uint8_t levels;  /* raw inputs as last seen */
     uint8_t watched;          /* the inputs that matter now */
-    volatile uint8_t table;   /* which of these two is true; the other one is being made */
-    uint8_t inputs[2];
-    gate_input_t input[2][RIG_AHEAD_INPUTS];
+    volatile uint8_t table;   /* which of these is true; the other one, where there are two, is being made */
+    uint8_t inputs[RIG_AHEAD_TABLES];
+    gate_input_t input[RIG_AHEAD_TABLES][RIG_AHEAD_INPUTS];
     uint8_t level[RIG_OUTPUTS]; /* light levels to have ready for outputs that come on */
     volatile uint8_t head, tail;
     volatile uint8_t merged;  /* edges that found the ring full: counts kept, times merged */

@@ -36,6 +36,9 @@
 #ifndef RIG_AHEAD_INPUTS /* changes of inputs whose outcome is kept ready */
 #define RIG_AHEAD_INPUTS 7
 #endif
+#ifndef RIG_AHEAD_TABLES /* 2: the old ones hold while new ones are made; 1 saves room */
+#define RIG_AHEAD_TABLES 2
+#endif
 #ifndef RIG_DUTY_OUTPUTS /* outputs, from the first, whose duty can be watched */
 #define RIG_DUTY_OUTPUTS RIG_OUTPUTS
 #endif

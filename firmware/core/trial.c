@@ -50,6 +50,7 @@ void lever_zero(core_t *c)
     if (at)
         wire_put_u32(at, (uint32_t)counts);
     c->origin_counts -= counts;
+    c->glimpsed = 0;
     c->last_counts -= counts;
     c->first_counts -= counts;
     rules_moved(c);

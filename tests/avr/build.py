@@ -137,3 +137,28 @@ def avr_program(
     if not target.exists():
         _compile([compiler, *options, *map(str, paths)], target)
     return target
+
+
+FIRMWARE = HERE.parents[1] / "firmware"
+BOARDS = {"atmega2560": "mega2560", "atmega328p": "uno328p"}
+
+
+def firmware_program(mcu: str, extra: str = "") -> Path:
+    """The board's own program as ``firmware/Makefile`` builds it: what `rig flash` writes, with its symbols.
+
+    Raises:
+        EmulatorError: a tool is missing, or the program does not build.
+    """
+    _tool("avr-gcc"), _tool("make")
+    files = [path for path in sorted(FIRMWARE.rglob("*")) if path.suffix in {".c", ".h"} or path.name == "Makefile"]
+    target = cache_dir() / f"firmware-{BOARDS[mcu]}-{_key(files, (mcu, extra))}.elf"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            made = Path(scratch) / f"{BOARDS[mcu]}.elf"
+            command = ["make", "-s", "-C", str(FIRMWARE), f"OUT={scratch}", f"EXTRA={extra}", str(made)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise EmulatorError(_explain("make", done.stderr))
+            os.replace(made, target)
+    return target

@@ -12,6 +12,7 @@ static core_t core;
 static link_t host_link;
 static volatile uint32_t clock_high_us;
 static volatile uint8_t stepping, pending, expired, near;
+static uint32_t sample_us; /* the sample for which compare B is set */
 static uint8_t given; /* the core has been given an edge, others may follow */
 static volatile uint8_t ahead; /* an interrupt has set pins of which the step does not know yet */
 static uint8_t main_ms, step_ms; /* when the main loop had its last turn, and the step (units of 1024 us) */
@@ -250,7 +251,7 @@ static void step(void)
 /* Set compare B to the next sample, or to some time soon. False where it is past already. Interrupts are off at the end. */
 static bool sleep_until_sample(void)
 {
-    uint32_t due_us = core.due_us[TIMER_SAMPLE];
+    uint32_t due_us = sample_us = core.due_us[TIMER_SAMPLE];
     int32_t left_us = timer_waits(&core, TIMER_SAMPLE) ? (int32_t)(due_us - clock_us()) : 30000;
     cli();
     uint16_t now = TCNT1, at = left_us < 15000 ? (uint16_t)(due_us << 1) : now + 30000u;
@@ -261,7 +262,7 @@ static bool sleep_until_sample(void)
 
 static bool more_to_do(void)
 {
-    return pending || core.gate.waiting || core.input_head != core.input_tail;
+    return pending || core.gate.waiting || core.input_head != core.input_tail || core.due_us[TIMER_SAMPLE] != sample_us;
 }
 
 static bool main_waits(void)
@@ -349,8 +350,13 @@ void __vector_deadline(void)
     run();
 }
 
-ISR(TIMER1_COMPB_vect, ISR_NOBLOCK)
+/* A step was asked for, or a sample is due: where the lever is now, for the step may come late. With the gate shut, edges
+ * are kept and the step finds it out by itself. */
+ISR(TIMER1_COMPB_vect)
 {
+    if (!core.gate.waiting && !core.glimpsed && OCR1B == (uint16_t)(sample_us << 1) && sample_us == core.due_us[TIMER_SAMPLE])
+        core_glimpse(&core);
+    sei();
     run();
 }
 

@@ -9,7 +9,7 @@
 
 #ifdef __AVR_ATmega328P__
 #define KEPT 8 /* steps; a power of two, 4 bytes each */
-#define RECEIVE_RING 32 /* bytes; a power of two */
+#define RECEIVE_RING 64 /* bytes; a power of two */
 #else
 #define KEPT 64
 #define RECEIVE_RING 256
@@ -18,7 +18,7 @@
 /* Rings of interrupts written in assembly: an index is the low byte of an address, or added to it without a carry. */
 static struct {
     uint8_t kept[4 * KEPT], received[RECEIVE_RING];
-} rings __attribute__((aligned(4 * KEPT)));
+} rings __attribute__((aligned(4 * KEPT), section(".data"))); /* first in memory, where no room is lost */
 
 volatile uint8_t encoder_up __attribute__((used)), encoder_down __attribute__((used)), flip_due __attribute__((used));
 static volatile uint8_t encoder_head, encoder_tail; /* in bytes */

@@ -18,7 +18,8 @@
 #define RIG_QUEUE_BYTES 112
 #define RIG_PAYLOAD 40
 #define RIG_BATCH 4
-#define RIG_EDGE_RING 4
+#define RIG_EDGE_RING 2
+#define RIG_AHEAD_TABLES 1
 #define RIG_INPUT_RING 4
 #else
 #define RIG_STATES 32
