@@ -175,10 +175,12 @@ static bool due_by(uint16_t ticks, uint32_t now_us)
 }
 
 /* Edges that the interrupt kept. Most lie within what is foreseen: only their count is taken. The first one that does not
- * goes to the core. Returns up to when the step may go: to that edge, to a deadline before the next, or to now. */
+ * goes to the core. Returns up to when the step may go: to that edge, to a deadline or a sample before the next, or to now. */
 static uint32_t take_edges(uint32_t now_us)
 {
     gate_t *g = &core.gate;
+    uint32_t sample_due_us = core.due_us[TIMER_SAMPLE];
+    bool sample = timer_waits(&core, TIMER_SAMPLE) && !core.glimpsed && !later(sample_due_us, now_us);
     while (encoder_tail != encoder_head) {
         const uint8_t *kept = rings.kept + encoder_tail;
         uint16_t ticks = (uint16_t)(kept[0] | kept[1] << 8);
@@ -187,6 +189,10 @@ static uint32_t take_edges(uint32_t now_us)
         if (expired && core.aimed && is_after(ticks, g->until_us)) {
             given = 1;
             return g->until_us;
+        }
+        if (sample && is_after(ticks, sample_due_us)) {
+            given = 1;
+            return sample_due_us;
         }
         uint8_t next = (uint8_t)((encoder_tail + 4) & (4 * KEPT - 1));
         if (core.bounded && g->lo < pos && pos < g->hi && core.input_head == core.input_tail &&
@@ -235,8 +241,8 @@ static void step(void)
     given = 0;
     step_ms = (uint8_t)(now_us >> 10);
     while (core.aimed && !expired && encoder_tail != encoder_head) {
-        take_edges(now_us); /* what came meanwhile: mostly nothing, and the gate can open */
-        if (core.gate.head != core.gate.tail)
+        take_edges(clock_us()); /* what came meanwhile: mostly nothing, and the gate can open */
+        if (given)
             break;
         gate_aim(&core);
     }
