@@ -1,17 +1,18 @@
 """From an encoder edge to the pin that it decides, on the emulated AVR: one row a program.
 
-    python bench/latency.py [--edges 4000] [--json] [NAME …]
+    python bench/latency.py [--edges 4000] [--json] [--keep] [NAME …]
 
 Each row: best and median latency in us, the worst at 1, 5, 10 and 20 thousand edges/s with 20 % jitter, and the
 most edges/s at which no count is lost (three trains of 10,000 edges). "full line" rows send bytes back to back at 1
 Mbaud all the time, the others only what their events need. Virtual time: the figures are cycles of a 16 MHz chip and
-the same on every machine; the input synchroniser (2 to 3 cycles on a real chip) is not in them.
+the same on every machine; "product" rows are the shipped programs, with a whole host talking; the input synchroniser (2 to 3 cycles on a real chip) is not in them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,8 +24,12 @@ import numpy.typing as npt
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from avr.build import EmulatorError, avr_program
+from avr.board import ChipRig
+from avr.build import BOARDS, EmulatorError, avr_program, firmware_program
 from avr.emulator import Emulator
+from scenarios import on_input, on_rule, rule, state
+
+from rig.wire import Decision, InputEdge, Rule
 
 RATES_HZ = (1_000, 5_000, 10_000, 20_000)
 ENCODER = {"atmega2560": (("E", 4), ("E", 5)), "atmega328p": (("D", 2), ("D", 3))}
@@ -166,6 +171,104 @@ ROWS = [
 ]
 
 
+# --- the product ------------------------------------------------------------------------------------------------------
+
+SCAN = 1 << 4
+TRAFFIC_US = 2000  # a command that matters to no state, so often; samples at 1 kHz go the other way
+
+
+def _ready(mcu: str, states: list[dict[str, int]], rules: list[dict[str, int]]) -> ChipRig:
+    rig = ChipRig(mcu)
+    rig.setup(period_us=1000 if mcu == "atmega2560" else 5000)
+    rig.table(states, rules)
+    rig.poll(5000)
+    return rig
+
+
+def _chatter(rig: ChipRig) -> None:
+    rig.send("host_event", code=3)
+
+
+def product(
+    mcu: str, rate_hz: float, edges: int, decide_us: float = 4000, seed: int = 0
+) -> tuple[npt.NDArray[np.float64], ChipRig]:
+    """The shipped program: latencies in us from the edge that leaves a window to the pin of the state it leads to.
+
+    The state lasts 0.3 ms and zeroes the lever; then the window is armed again, so there is a decision every
+    ``decide_us`` or so.
+
+    Raises:
+        EmulatorError: it did not decide as often as it should have.
+    """
+    step = max(7, round(rate_hz * decide_us / 1e6))
+    first = state([(on_rule(0, Decision.LEAVE), 1)], rules=1)
+    second = state(flags=1, outputs=SCAN, after_us=300, after_to=0)
+    rig = _ready(mcu, [first, second], [rule(Rule.WINDOW, -20_000, step)])
+    cycles = edge_cycles(rate_hz, edges, seed, rig.chip.cycle + 2000)
+    rig.turn(cycles)
+    rig.run_with(int(cycles[-1]) + F_CPU_HZ // 1000, TRAFFIC_US, lambda: _chatter(rig))
+    rig.settle()
+    rig.poll(50_000)
+    rises, due = rig.rises("scan_start"), cycles[step - 1 :: step]
+    if len(rises) != len(due):
+        raise EmulatorError(f"{mcu}: {len(rises)} decisions for {len(due)} thresholds at {rate_hz:.0f} edges/s")
+    return (rises - due) * 1e6 / F_CPU_HZ, rig
+
+
+def product_keeps_count(mcu: str, rate_hz: float, edges: int = 10_000) -> bool:
+    """Whether every edge is counted, with a decision every 20 ms."""
+    _, rig = product(mcu, rate_hz, edges, decide_us=20_000)
+    zeroed = sum(int(e.fields["at_counts"]) for e in rig.told("zeroed"))  # type: ignore[arg-type]
+    last = rig.told("lever")[-1].fields
+    return bool(zeroed + last["first_counts"] + last["offsets"][-1] == edges)  # type: ignore[index, operator]
+
+
+def input_to_output(mcu: str, rate_hz: float, licks: int = 100) -> npt.NDArray[np.float64]:
+    """Latencies in us from an input's edge to the pin of the state it leads to, while the lever swings and decides."""
+    push = rule(Rule.PRESS, 3, 500, hysteresis_counts=1, time_us=500_000)
+    first = state([(on_input(0, InputEdge.RISE), 1)], rules=1)
+    rig = _ready(mcu, [first, state(rules=1, outputs=SCAN, after_us=2000, after_to=0)], [push])
+    n = int(rate_hz * (licks * 0.02 + 0.05))
+    rig.turn(edge_cycles(rate_hz, n, 1, rig.chip.cycle + 4000), np.where(np.arange(n) // 100 % 2 == 0, 1, -1))
+    when = (rig.chip.cycle + 40_000 + np.arange(licks) * 320_003).astype(np.int64)
+    rig.chip.schedule_pins(*rig.pins["lick"], np.arange(2 * licks) % 2 == 0, np.sort([*when, *(when + 160_000)]))
+    rig.run_with(int(when[-1]) + 80_000, TRAFFIC_US, lambda: _chatter(rig))
+    return (rig.rises("scan_start", int(when[0])) - when) * 1e6 / F_CPU_HZ
+
+
+def product_figures(mcu: str, edges: int = 4_000) -> dict[str, object]:
+    """The shipped program's row: edge to pin, input to output, counts, stack and room."""
+    runs = {rate: product(mcu, rate, edges) for rate in RATES_HZ}
+    every = np.concatenate([latencies for latencies, _ in runs.values()])
+    inputs = input_to_output(mcu, 10_000)
+    elf = firmware_program(mcu)
+    sizes = subprocess.run(["avr-size", str(elf)], capture_output=True, text=True, check=True).stdout.split()[6:9]
+    rates = [rate for rate in (20_000, 40_000, 50_000, 60_000, 80_000) if product_keeps_count(mcu, rate)]
+    return {
+        "row": f"{BOARDS[mcu]} product",
+        "best_us": float(every.min()),
+        "median_us": float(np.median(every)),
+        "worst_us": {rate: float(latencies.max()) for rate, (latencies, _) in runs.items()},
+        "most_edges_hz": max(rates, default=0),
+        "stack_bytes": max(rig.chip.deepest_stack_bytes for _, rig in runs.values()),
+        "free_bytes": min(rig.chip.free_ram_bytes for _, rig in runs.values()),
+        "input_median_us": float(np.median(inputs)),
+        "input_worst_us": float(inputs.max()),
+        "flash_bytes": int(sizes[0]) + int(sizes[1]),
+        "ram_bytes": int(sizes[1]) + int(sizes[2]),
+    }
+
+
+def product_line(found: dict[str, object]) -> str:
+    worst = " ".join(f"{us:6.2f}" for us in found["worst_us"].values())  # type: ignore[attr-defined]
+    return (
+        f"{found['row']:36} {found['best_us']:6.2f} {found['median_us']:6.2f}   {worst} "
+        f"{found['most_edges_hz']:9,} {found['stack_bytes']:6}\n"
+        f"{'':36} input to output at 10 k: median {found['input_median_us']:.1f}, worst {found['input_worst_us']:.1f} us; "
+        f"flash {found['flash_bytes']:,}, RAM {found['ram_bytes']:,}, {found['free_bytes']} never touched"
+    )
+
+
 def line(row: Row, found: Figures) -> str:
     worst = " ".join(f"{us:6.2f}" for us in found.worst_us.values())
     return (
@@ -174,19 +277,37 @@ def line(row: Row, found: Figures) -> str:
     )
 
 
+def commit() -> str:
+    """The commit that was measured."""
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", nargs="*", help="only rows whose name holds one of these words")
     parser.add_argument("--edges", type=int, default=4_000, help="edges in each train")
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
+    parser.add_argument("--keep", action="store_true", help="add the figures as one line to bench/history.ndjson")
     args = parser.parse_args()
+    kept: dict[str, object] = {}
     if not args.json:
         print(f"{'edge to pin, us':36}   best median   at 1k    5k    10k    20k   edges/s  stack")
     for row in ROWS:
         if args.name and not any(word in row.name for word in args.name):
             continue
         found = figures(row, args.edges)
+        kept[row.name] = {"median_us": found.median_us, "worst_us": found.worst_us}
         print(json.dumps({"row": row.name, **vars(found)}) if args.json else line(row, found), flush=True)
+    for mcu in BOARDS:
+        if args.name and not any(word in f"{BOARDS[mcu]} product" for word in args.name):
+            continue
+        made = product_figures(mcu, args.edges)
+        kept[str(made.pop("row"))] = made
+        print(json.dumps({"row": f"{BOARDS[mcu]} product", **made}) if args.json else product_line({"row": f"{BOARDS[mcu]} product", **made}), flush=True)
+    if args.keep:
+        with (Path(__file__).parent / "history.ndjson").open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"bench": "latency", "commit": commit(), **kept}) + "\n")
 
 
 if __name__ == "__main__":

@@ -368,7 +368,7 @@ ISR(TIMER1_COMPB_vect)
 
 ISR(INPUT_vect)
 {
-    uint16_t ticks = TCNT1 - 4;
+    uint16_t ticks = TCNT1 - 5;
     uint8_t levels = INPUT_PIN & INPUT_ALL, late = TIFR1 & 1 << OCF1A;
     uint8_t changed = gate_watch(&core.gate, levels), before = stepping;
     if (changed && !late) {
