@@ -1,4 +1,4 @@
-"""Which pin of a board has which role: its table, as ``firmware/boards/*/pins_*.h`` states it, and the hash told at hello.
+"""Which pin of a board has which role: its table, as ``firmware/boards/*/pins_*.h`` has it, and the hash told at hello.
 
 Pure: text in, values out. A pin is called as it is printed on the board (``22``, ``A3``).
 """

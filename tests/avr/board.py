@@ -105,11 +105,13 @@ class ChipBoard:
 
     def rises(self, role: str, since_cycle: int = 0) -> npt.NDArray[np.int64]:
         when, levels = self.edges(role, since_cycle)
-        return when[levels == 1].astype(np.int64)
+        found: npt.NDArray[np.int64] = when[levels == 1].astype(np.int64)
+        return found
 
     def falls(self, role: str, since_cycle: int = 0) -> npt.NDArray[np.int64]:
         when, levels = self.edges(role, since_cycle)
-        return when[levels == 0].astype(np.int64)
+        found: npt.NDArray[np.int64] = when[levels == 0].astype(np.int64)
+        return found
 
     def troubles(self) -> list[tuple[int, str, int]]:
         """What befell the chip since power-on: resets, lost bytes."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scenarios import generator, state
 
 from avr.board import CYCLES_PER_US, ChipBoard, ChipRig
 from avr.build import BOARDS
 from rig import wire
 from rig.wire import Fault, Generator
-from scenarios import generator, state
 
 LATEST_US = 1000
 WATCHDOG = 8
@@ -62,7 +62,9 @@ def test_a_ceiling_ends_it_on_time(mcu: str) -> None:
 def test_a_duty_ends_it() -> None:
     rig = ChipRig()
     rig.setup(duty={"laser": (800_000, 30_000)})
-    rig.table([state(start=1, after_us=900_000)], (), [generator(Generator.TRAIN, output=1, width_us=4000, period_us=20_000)])
+    rig.table(
+        [state(start=1, after_us=900_000)], (), [generator(Generator.TRAIN, output=1, width_us=4000, period_us=20_000)]
+    )
     rig.poll(300_000)
     on_us = (rig.falls("laser").sum() - rig.rises("laser").sum()) / CYCLES_PER_US
     assert abs(on_us - 30_000) < LATEST_US

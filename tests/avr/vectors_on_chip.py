@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from avr.board import ChipBoard
-from avr.records import bytes_of
 from bodies import event
 from reference import Event, Machine
 from vectors import Vector, since
 
+from avr.board import ChipBoard
+from avr.records import bytes_of
 from rig import wire
 
 BEGIN_US = 2_000  # the vector begins so long after the chip is ready
@@ -31,11 +31,12 @@ _EVENT = 0x80
 
 
 def fitted(vector: Vector, small: bool = False) -> Vector:
-    """The vector as a real encoder turns, one count at a time; its frames no denser than a host sends them that waits for
-    answers, and with as many samples as a small board can keep."""
+    """The vector as a real encoder turns, one count at a time; its frames no denser than a host sends them that waits
+    for answers; and with as many samples as a small board can keep."""
     happenings: list[tuple[int, str, bytes | int]] = []
     free_us, line_us = 0, 0
-    for t_us, kind, value in vector.happenings:
+    for told_us, kind, told in vector.happenings:
+        t_us, value = told_us, told
         if kind == "edge":
             for _ in range(abs(int(value))):
                 free_us = max(free_us, t_us)
@@ -75,7 +76,7 @@ def _with_pings(vector: Vector, every_us: int) -> list[tuple[int, bytes | None]]
 
 
 class VectorOnChip:
-    """One vector's run. ``events`` is what the chip told, ``taken`` when it took each frame; both from the vector's 0."""
+    """One vector's run. ``events``: what the chip told; ``taken``: when it took each frame; from the vector's 0."""
 
     def __init__(self, vector: Vector, mcu: str) -> None:
         self.start_us = vector.start_us
@@ -136,22 +137,24 @@ class VectorOnChip:
             found.append((t_us, payload))
         return found
 
-
     def stamped(self, vector: Vector) -> list[tuple[int, str, int]]:
         """Edges as the vector has them, inputs as the chip stamped them; ``late_us`` says how late at worst."""
         stamps = [e.board_us for e in self.events if e.name == "input"]
         found = []
-        for t_us, kind, value in vector.happenings:
+        for told_us, kind, value in vector.happenings:
+            t_us = told_us
             if kind == "input":
                 near = [stamp - t_us for stamp in stamps if -2 <= stamp - t_us <= STAMP_US]
                 t_us += near[0] if near else 0
                 self.late_us = max(self.late_us, near[0] if near else 0)
             if kind != "rx":
-                found.append((t_us, kind, int(value)))  # type: ignore[arg-type]
+                found.append((t_us, kind, int(value)))
         return found
 
 
-def reference_at(start_us: int, end_us: int, outside: list[tuple[int, str, int]], taken: list[tuple[int, bytes]]) -> list[Event]:
+def reference_at(
+    start_us: int, end_us: int, outside: list[tuple[int, str, int]], taken: list[tuple[int, bytes]]
+) -> list[Event]:
     """What the reference tells of these edges and inputs when frames take effect at these times."""
     machine, expected = Machine(start_us), 0
     happenings: list[tuple[int, int, str, Any]] = [(t_us, 0, kind, value) for t_us, kind, value in outside]
