@@ -358,9 +358,11 @@ void __vector_deadline(void)
 
 /* A step was asked for, or a sample is due: where the lever is now, for the step may come late. With the gate shut, edges
  * are kept and the step finds it out by itself. */
-ISR(TIMER1_COMPB_vect)
+ISR(TIMER1_COMPB_vect, ISR_NOBLOCK)
 {
-    if (!core.gate.waiting && !core.glimpsed && OCR1B == (uint16_t)(sample_us << 1) && sample_us == core.due_us[TIMER_SAMPLE])
+    bool sample = !core.glimpsed && OCR1B == (uint16_t)(sample_us << 1) && sample_us == core.due_us[TIMER_SAMPLE];
+    cli();
+    if (sample && !core.gate.waiting)
         core_glimpse(&core);
     sei();
     run();
