@@ -86,7 +86,8 @@ class VectorOnChip:
         self._answers: dict[int, int] = {}
         self._splitter = wire.FrameSplitter()
         for t_us, kind, value in vector.happenings:
-            cycle = self.board.cycle_of(vector.start_us + t_us - 0.4)
+            # So that in a tie the chip, too, has the edge first: a stamp may be a microsecond off.
+            cycle = self.board.cycle_of(vector.start_us + t_us - (0.8 if kind == "edge" else 0.4))
             if kind == "edge":
                 self.board.turn([cycle], int(value))
             elif kind == "input":

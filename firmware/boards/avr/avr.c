@@ -159,7 +159,7 @@ uint8_t board_stands(void)
 
 static bool is_after(uint16_t ticks, uint32_t t_us)
 {
-    return (int16_t)(ticks - (uint16_t)(t_us << 1)) > 0;
+    return (int16_t)((ticks & 0xFFFE) - (uint16_t)(t_us << 1)) > 0; /* in whole microseconds, as it will be told */
 }
 
 uint8_t board_more(void)
@@ -171,7 +171,7 @@ uint8_t board_more(void)
 static bool due_by(uint16_t ticks, uint32_t now_us)
 {
     uint8_t first = timer_first(&core);
-    return first != TIMERS && !later(core.due_us[first], now_us) && is_after(ticks + 1, core.due_us[first]);
+    return first != TIMERS && !later(core.due_us[first], now_us) && is_after(ticks, core.due_us[first]);
 }
 
 /* Edges that the interrupt kept. Most lie within what is foreseen: only their count is taken. The first one that does not
