@@ -23,7 +23,7 @@ class HostTimed(Protocol):
 
 ON_BOARD: dict[str, Any] = {
     "clock": "board",
-    "uncertainty_us": 4,  # stamps against pins on the emulated Mega: tests/test_three_bodies.py
+    "uncertainty_us": 12,  # stamps against pins on the emulated Mega at 10,000 edges/s: tests/avr/test_firmware_time.py
     "decided": "on the board, in the interrupt of the edge itself; docs/timing.md has the figures of each board",
 }
 
