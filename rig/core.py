@@ -108,6 +108,25 @@ def build(extra_flags: tuple[str, ...] = ()) -> Path:
     return target
 
 
+def build_pty() -> Path:
+    """The body in a process of its own (``firmware/boards/pty``), built if it is not there yet. Raises as ``build``."""
+    folder = firmware_folder()
+    source = folder / "boards" / "pty" / "pty.c"
+    command = [*compiler(), "-std=c11", "-O2", "-Wall", "-Wextra"]
+    target = cache_folder() / f"pty-{_digest([*command, source.read_text(encoding='utf-8')])}"
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, scratch = tempfile.mkstemp(dir=target.parent)
+        os.close(handle)
+        sent = [*command, "-o", scratch, *map(str, sources()), str(source)]
+        done = subprocess.run(sent, capture_output=True, text=True, check=False)
+        if done.returncode:
+            Path(scratch).unlink()
+            raise BoardError(f"{shlex.join(command[:1])} could not build the pty body: {done.stderr.strip()}")
+        os.replace(scratch, target)
+    return target
+
+
 def declarations() -> str:
     """What cffi needs to know, cut from the headers themselves so that there is no second copy."""
     parts = []

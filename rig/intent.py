@@ -155,7 +155,7 @@ def intend(order: Order) -> Intent:
 
 
 def _seed(config: Config) -> int:
-    return config.simulator.seed if config.body == "simulator" else secrets.randbits(SEED_BITS)
+    return config.simulator.seed if config.body in ("simulator", "pty") else secrets.randbits(SEED_BITS)
 
 
 # --- the light plan ---------------------------------------------------------------------------------------------------

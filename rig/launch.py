@@ -158,7 +158,7 @@ def launch(order: Order) -> Summary:
 
 def _journal(intent: Intent, folder: Path, *, again: bool = False) -> JournalWriter:
     """A rehearsal does not wait for the disk: only a power cut could take what it wrote."""
-    rehearsal = intent.order.config.body == "simulator" and intent.order.pace is None
+    rehearsal = intent.order.config.body in ("simulator", "pty") and intent.order.pace is None
     begin = JournalWriter.reopen if again else JournalWriter.create
     return begin(folder / JOURNAL, seals=Seals(), **({"sync_every_s": None} if rehearsal else {}))
 
@@ -173,7 +173,7 @@ def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any]
         "firmware": core.source_hash(),
         "wire": f"{wire.wire_hash():08x}",
         "board": hello._asdict(),
-        "animal": _animal(order) if config.body == "simulator" else None,
+        "animal": _animal(order) if config.body in ("simulator", "pty") else None,
         "seed": intent.seed,
         "rules": asdict(intent.rules),
         "protocol": {

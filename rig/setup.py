@@ -18,6 +18,7 @@ from rig.cues import SoundWatcher
 from rig.errors import BoardError, ConfigError, did_you_mean
 from rig.firmata import FirmataLink
 from rig.link import Link, SerialLink, ports
+from rig.ptybody import PtyBody
 from rig.sim import FAULTS, SimLink, SimSettings
 from rig.sound import Sound, of_task
 from rig.sound.book import SoundBook
@@ -115,7 +116,7 @@ def open_link(
 
     ``fault``: what breaks, and after how many seconds: ``laser_dead``, ``laser_stuck@60``.
     """
-    if config.body == "simulator":
+    if config.body in ("simulator", "pty"):
         simulator = config.simulator
         seed = simulator.seed if seed is None else seed
         sign = -1 if config.lever.invert else 1
@@ -131,12 +132,14 @@ def open_link(
         counts_per_mm = sign / config.lever.mm_per_count
         if animal is None or isinstance(animal, str):
             animal = make_animal(animal or simulator.animal, counts_per_mm, seed)
-        return SimLink(animal, settings)
+        return SimLink(animal, settings, PtyBody() if config.body == "pty" else None)
     if config.body == "serial":
         return SerialLink(_port(config))
     if config.body == "firmata":
         return FirmataLink.of(config, _port(config))
-    raise ConfigError(f"config.yaml: body: {config.body} cannot be opened here; expected simulator, serial or firmata")
+    raise ConfigError(
+        f"config.yaml: body: {config.body} cannot be opened here; expected simulator, pty, serial or firmata"
+    )
 
 
 def sound_watcher(config: Config, link: Link, clock: Clock, book: SoundBook, file: str = FILE) -> SoundWatcher:

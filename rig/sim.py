@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from rig import core, wire
 from rig.animals import Animal
+from rig.ptybody import PtyBody
 
 WRAP = 1 << 32
 START_US = WRAP - 10_000_000  # ten seconds before the clock wraps: every session meets it
@@ -191,13 +192,15 @@ class World:
 
 
 class SimLink:
-    """A :class:`rig.link.Link` to the simulated rig."""
+    """A :class:`rig.link.Link` to the simulated rig. ``body``: where its machine runs, if not in this process."""
 
-    def __init__(self, animal: Animal, settings: SimSettings) -> None:
+    def __init__(self, animal: Animal, settings: SimSettings, body: PtyBody | None = None) -> None:
         self._ffi, self._lib = core.load()
         self._memory = self._ffi.new("uint64_t[]", self._lib.host_size() // 8 + 1)
         self._host = self._ffi.cast("host_t *", self._memory)
         self._out = self._ffi.new("uint8_t[]", 1 << 16)
+        self._body = body
+        self._lib = body or self._lib
         self.world = World(animal, settings)
         self._settings = settings
         self._rng = random.Random(settings.seed)
@@ -208,7 +211,7 @@ class SimLink:
         self._wall_ns: int | None = None
         self._anchor_us = START_US
         self._ns_per_us = 1000 - settings.drift_ppm / 1000
-        kind = int(wire.BoardKind.SIMULATOR)
+        kind = int(wire.BoardKind.PTY if body else wire.BoardKind.SIMULATOR)
         self._lib.host_start(self._host, START_US & (WRAP - 1), settings.boot, 0, kind, 0)
         self._lib.host_input_now(self._host, _CLOSED)
 
@@ -251,7 +254,9 @@ class SimLink:
         return 1_000_000_000 + int((t_us - START_US) * self._ns_per_us)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """A machine in another process ends."""
+        if self._body:
+            self._body.close()
 
     # --- for a sound card ---------------------------------------------------------------------------------------------
 

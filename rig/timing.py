@@ -33,7 +33,7 @@ def timing_of(config: Config, link: Link) -> dict[str, Any]:
     if isinstance(link, HostTimed):
         about = {"firmata": link.about.get("firmware"), "cautions": link.cautions}
         return {"decided": "on this computer, from what StandardFirmata reports", **about, **link.status}
-    if config.body == "simulator":
+    if config.body in ("simulator", "pty"):
         decided = "at the very microsecond: the simulated board takes no time"
         return {"clock": "simulated", "uncertainty_us": 0, "decided": decided}
     return dict(ON_BOARD)

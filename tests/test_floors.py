@@ -16,8 +16,8 @@ for _floor, _rooms in enumerate(
         "errors units task table wire wiregen numbering events clock config calibration draw plan curves pins frames"
         " sound journal_format ceilings proof training welfare course"
         " seal trialcode columns entry learning curve_text blocks watcher summary water",
-        "link board core machine animals mouse sim protocol journal stream configfile planfile soundcard firmata"
-        " archive derived figures export manual",
+        "link board core ptybody machine animals mouse sim protocol journal stream configfile planfile soundcard"
+        " firmata archive derived figures export manual",
         "session cues verify replay setup record subject light remake intent ready launch campaign timing archiving"
         " imaging obeyed recovery recall resume",
         "cli doors __main__ __init__",
