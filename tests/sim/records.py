@@ -57,6 +57,10 @@ class Session:
         found = [json.loads(payload) for kind, payload in self.records if kind == NOTE]
         return [note for note in found if note["note"] == name]
 
+    def note_names(self) -> list[str]:
+        """What was noted, in order."""
+        return [json.loads(payload)["note"] for kind, payload in self.records if kind == NOTE]
+
     @property
     def summary(self) -> dict[str, Any] | None:
         """The last one."""

@@ -101,6 +101,11 @@ void __real_core_init(core_t *c, uint32_t now_us, uint16_t boot, uint8_t reason)
 void __wrap_core_init(core_t *c, uint32_t now_us, uint16_t boot, uint8_t reason)
 {
     settle();
+    if (last_pins.active || last_pins.armed) { /* a life ends: whatever was on goes off */
+        if (pins_used == PINS)
+            abort();
+        pins_kept[pins_used++] = (tap_pins_t){t64 + (uint32_t)(now_us - last_us), silent_us, last_pins.life, 0, 0, last_pins.levels, 0};
+    }
     uint8_t mark[4] = {0, 1, (uint8_t)boot, (uint8_t)(boot >> 8)};
     keep(mark, sizeof mark);
     t64 = 0;
