@@ -57,6 +57,7 @@ class Board:
     def __init__(self, link: Link) -> None:
         self.link = link
         self.clock = Clock()
+        self.sampled_ns = 0  # when the clock's last sample was asked for
         self.hello: Hello | None = None
         self.heartbeat_ns = PING_NS  # how often the board hears of the host: well within the dead-man time it was given
         self.round_trips_ns: deque[int] = deque(maxlen=1000)
@@ -250,6 +251,7 @@ class Board:
                 self._outbox.patience.answered(now_ns - sent_ns)
                 board_us = self._unwrap.unwrap(int(message.fields["board_us"]))  # type: ignore[arg-type]
                 self.clock.add(sent_ns, board_us, now_ns)
+                self.sampled_ns = sent_ns
         elif message.name == "command_ack":
             self._outbox.taken(int(message.fields["next_command"]), self.link.now_ns())  # type: ignore[arg-type]
             self._push(self.link.now_ns())

@@ -232,8 +232,8 @@ class Session:
     def _note_clock(self, host_ns: int) -> None:
         """How board time reads on the host's clock: with it the record alone can place any event there."""
         clock = self.board.clock
-        if not clock.samples:
-            return
+        if not clock.samples or host_ns - self.board.sampled_ns > CLOCK_NOTE_NS:
+            return  # a host that stood still has first to learn how late it is
         self._clock_due_ns = host_ns + CLOCK_NOTE_NS
         board_us = int(clock.board_us(host_ns))
         self.note(
