@@ -98,8 +98,8 @@ class Seals(Protocol):
     def take(self, data: bytes) -> None:
         """The next bytes of the journal."""
 
-    def payload(self) -> bytes:
-        """Of a seal for what was taken; a new block begins."""
+    def payload(self, last: bytes | None = None) -> bytes:
+        """Of a seal for what was taken, and for the last record's payload to come; a new block begins."""
 
     def go_on(self, journal: Journal) -> int:
         """Take what follows the last seal of an interrupted journal; where that block begins."""
@@ -184,7 +184,7 @@ class JournalWriter:
     def append(self, kind: int, host_ns: int, payload: bytes) -> None:
         """Keep a record in memory until `commit`. ``kind`` is a u8, ``host_ns`` an i64."""
         if kind == self._last_kind:
-            self._seal(host_ns)
+            self._seal(host_ns, payload)
         length = len(payload)
         try:
             body = _pack_body(length, kind, host_ns) + payload
@@ -211,11 +211,11 @@ class JournalWriter:
             end += HEAD_BYTES + length
         self._end = end
 
-    def _seal(self, host_ns: int) -> None:
+    def _seal(self, host_ns: int, last: bytes | None = None) -> None:
         """A record that says what everything since the last such record was."""
         assert self._seals
         self._seals.take(b"".join(self._waiting[self._taken :]))
-        at, payload = self._end, self._seals.payload()
+        at, payload = self._end, self._seals.payload(last)
         body = _pack_body(len(payload), self._seals.kind, host_ns) + payload
         self._waiting.append(_pack_frame(SYNC, crc32(body) ^ (at & LOW32)) + body)
         self._taken, self._block, self._end = len(self._waiting) - 1, at, at + FRAME_BYTES + len(body)

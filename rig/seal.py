@@ -14,7 +14,7 @@ from typing import NamedTuple
 from rig import events
 from rig.errors import RecordError
 from rig.events import Kind
-from rig.journal_format import MAGIC, Journal, Record
+from rig.journal_format import HEAD_BYTES, MAGIC, Journal, Record
 
 EVERY_BYTES = 1 << 16  # of records: about eight seconds of a session
 _BEGINS = b'{"note":"seal"'
@@ -25,7 +25,7 @@ class Seals:
 
     every_bytes = EVERY_BYTES
     kind = int(Kind.NOTE)
-    before = int(Kind.SUMMARY)  # the last thing in a record: a seal comes just ahead of it
+    before = int(Kind.SUMMARY)  # the last thing in a record: a seal comes just ahead of it, and covers it as well
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -34,11 +34,16 @@ class Seals:
         """The next bytes of the journal, from its first record on."""
         self._hash.update(data)
 
-    def payload(self) -> bytes:
-        """The note that seals what was taken. A new block begins: with the record that this is put into."""
-        sealed = self._hash.hexdigest()
+    def payload(self, last: bytes | None = None) -> bytes:
+        """The note that seals what was taken, and the payload of the ``last`` record, which is to follow.
+
+        A new block begins: with the record that this is put into.
+        """
+        sealed = {"sha256": self._hash.hexdigest()}
+        if last is not None:
+            sealed["next_sha256"] = hashlib.sha256(last).hexdigest()
         self._hash = hashlib.sha256()
-        return events.note("seal", sha256=sealed)
+        return events.note("seal", **sealed)
 
     def go_on(self, journal: Journal) -> int:
         """After an interruption: take what follows the last seal of a journal. Where that block begins."""
@@ -56,26 +61,46 @@ class Block(NamedTuple):
     whole: bool
 
 
-def sealed(record: Record) -> str | None:
-    """The sum that a seal holds; None for any other record."""
+def sealed(record: Record) -> dict[str, str] | None:
+    """The sums that a seal holds; None for any other record."""
     if record.kind != Kind.NOTE or not record.payload.startswith(_BEGINS):
         return None
     try:
-        return str(events.read_json(record.payload).get("sha256"))
+        return events.read_json(record.payload)
     except RecordError:
         return None
 
 
 def blocks(journal: Journal) -> Iterator[Block]:
-    """Every sealed block of a journal, in order, and whether it is what was sealed."""
+    """Every sealed block of a journal, in order, and whether it is what was sealed; after the last one, the summary."""
     begin = len(MAGIC)
-    for record in journal:
+    for i, record in enumerate(journal):
         told = sealed(record)
         if told is None:
             continue
         found = hashlib.sha256(_bytes(journal, begin, record.offset)).hexdigest()
-        yield Block(begin, record.offset, told, found == told)
+        yield Block(begin, record.offset, str(told.get("sha256")), found == told.get("sha256"))
         begin = record.offset
+        if "next_sha256" in told:
+            yield _next(journal, i + 1, told["next_sha256"])
+
+
+def mark(journal: Journal) -> str:
+    """The beginnings of what the last seal holds: noted elsewhere, they show any later change. Empty without seals."""
+    for record in _backwards(journal):
+        told = sealed(record)
+        if told is not None:
+            return "-".join(str(told[key])[:16] for key in ("sha256", "next_sha256") if key in told)
+    return ""
+
+
+def _next(journal: Journal, index: int, told: str) -> Block:
+    """The record that follows the last seal, which covers its payload too."""
+    if index >= len(journal):
+        return Block(journal.end, journal.end, told, False)
+    begin, payload = journal[index].offset, journal[index].payload
+    end = begin + HEAD_BYTES + len(payload)
+    return Block(begin, end, told, hashlib.sha256(payload).hexdigest() == told)
 
 
 def broken(found: Iterable[Block]) -> list[str]:

@@ -43,7 +43,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
     manifest: dict[str, Any] | None = None
-    seal: str = ""  # the last one: the sum to be written down elsewhere
+    seal: str = ""  # what to write down elsewhere (rig.seal.mark)
 
     @property
     def good(self) -> bool:
@@ -63,12 +63,12 @@ def verify_journal(journal: Journal) -> Report:
     blocks = list(seal.blocks(journal))
     report = verify(list(journal), [*map(str, journal.damage)])
     report.faults += seal.broken(blocks)
-    report.seal = blocks[-1].sha256 if blocks else ""
+    report.seal = seal.mark(journal)
     if report.manifest is None:
         return report
     if not report.manifest.get("sealed"):
         report.remarks.append("this record has no seals: it was made by an older version")
-    elif journal[-1].kind == Kind.SUMMARY and not (blocks and journal[-2].offset == blocks[-1].end):
+    elif journal[-1].kind == Kind.SUMMARY and not (blocks and blocks[-1].end == journal.end):
         report.faults.append("the seal before the summary is missing: something was taken out of the record")
     return report
 

@@ -49,5 +49,5 @@ def run(args: argparse.Namespace) -> int:
         if report.good:
             print(f"{session}: right: {report.events} events, {report.decisions} re-executed without a difference")
             if report.seal:
-                print(f"{session}: seal {report.seal[:16]}")
+                print(f"{session}: seal {report.seal}")
     return 1 if bad else 0
