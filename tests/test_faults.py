@@ -17,7 +17,8 @@ from rig.doors.verify import check
 from rig.events import Kind, read_json
 from rig.record import events_of, manifest_of, read_entries
 
-QUICK = ("--set", "iti_min=1s", "--set", "iti_max=1s", "--animal", "none")
+SHORT = ("iti_min=1s", "iti_max=1s", "response_window=3s", "timeout=100ms")
+QUICK = (*(word for change in SHORT for word in ("--set", change)), "--animal", "none")  # trials of 4.2 s
 MAPPING = ("--protocol", "axon_mapping", "--trials", "6", *QUICK[-2:], "--set", "interval_min=1s")
 
 
@@ -70,7 +71,7 @@ def test_a_laser_that_dies_ends_the_light_and_not_the_session(
     every_trial: tuple[Path, tuple[str, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     config, words = every_trial
-    code, summary = run(capsys, config, *words, "--fault", "laser_dead@60")
+    code, summary = run(capsys, config, *words, "--fault", "laser_dead@20")
     light = summary["light"]
     (mismatch,) = light["mismatches"]
     assert "command without read-back" in mismatch
@@ -89,7 +90,7 @@ def test_light_may_go_on_after_a_mismatch_where_the_rig_says_so(
 ) -> None:
     config, words = every_trial
     config = lit_rig(config.parent, plan="plan.yaml", laser__on_mismatch="go_on")
-    code, summary = run(capsys, config, *words, "--fault", "laser_dead@60")
+    code, summary = run(capsys, config, *words, "--fault", "laser_dead@20")
     light = summary["light"]
     assert (code, light["ended"]) == (1, "")
     assert light["trials"] == light["planned_trials"] == 6
@@ -112,11 +113,11 @@ def test_a_laser_that_stays_on_ends_the_session(
     every_trial: tuple[Path, tuple[str, ...]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     config, words = every_trial
-    code, summary = run(capsys, config, *words, "--fault", "laser_stuck@30")
+    code, summary = run(capsys, config, *words, "--fault", "laser_stuck@10")
     assert code == 1
     assert summary["ended"] == "the laser's read-back stays on without a command: close its shutter"
     assert "read-back without a command" in summary["light"]["ended"]
-    assert summary["minutes"] * 60 < 30 + 10 + 12  # a trial's light may hide it for as long as it lasts
+    assert summary["minutes"] * 60 < 10 + 5 + 3  # a trial's light may hide it for as long as it lasts
     assert check(Path(summary["session"])).good
 
 
