@@ -15,7 +15,7 @@ for _floor, _rooms in enumerate(
     (
         "errors units task table wire wiregen numbering events clock config calibration draw plan curves pins frames"
         " sound journal_format ceilings proof training welfare course"
-        " seal trialcode columns entry learning curve_text blocks watcher summary water",
+        " seal trialcode columns entry session_view learning curve_text blocks watcher summary water",
         "link board core ptybody machine animals mouse sim protocol journal stream configfile planfile soundcard"
         " firmata archive derived figures export manual",
         "session cues verify replay setup record subject light remake intent ready launch campaign timing archiving"

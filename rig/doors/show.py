@@ -2,6 +2,7 @@
 
 examples:
   rig show data/M07/2026-03-02_1
+  rig show data/M07/2026-03-02_1 --out session.png     the figure; PNG, SVG or PDF by the ending
   rig show data/M07/2026-03-02_1 --json
 """
 
@@ -17,10 +18,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rig.derived import read_session
+from rig.entry import session_entry
+from rig.errors import RecordError
 from rig.events import Event, Kind, read_json
 from rig.frames import FAULTS
 from rig.journal import Record
-from rig.record import events_of, manifest_of, read_entries, summary_of
+from rig.record import events_of, journal_path, manifest_of, read_entries, summary_of
+from rig.session_view import SessionView, session_view, view_lines
 from rig.subject import moves_of
 from rig.timing import sentence
 
@@ -37,6 +42,7 @@ _WAYS = {  # how an onset is known
 def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be said on the command line."""
     parser.add_argument("session", type=Path, help="a session folder, or its journal")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="draw it: trials, lever, light; .png, .svg or .pdf")
     parser.add_argument("--json", action="store_true", help="manifest, summary and trials as one JSON object")
 
 
@@ -77,6 +83,7 @@ def trial_rows(events: list[Event]) -> list[TrialRow]:
 
 def run(args: argparse.Namespace) -> int:
     """The command."""
+    view = _view(args)
     entries, damage = read_entries(args.session)
     manifest, summary = manifest_of(entries), summary_of(entries)
     rows = trial_rows(list(events_of(entries)))
@@ -89,7 +96,25 @@ def run(args: argparse.Namespace) -> int:
         return 0
     before = len((manifest.get("course") or {}).get("moves", ()))  # what led to its beginning is among what was said
     _print(Console(), manifest, summary, rows, timing, moves_of(entries)[before:])
+    for line in view_lines(view) if view else ():
+        print(line)
     return 0
+
+
+def _view(args: argparse.Namespace) -> SessionView | None:
+    """What there is to draw, drawn where that is asked. Raises RecordError for a figure of nothing."""
+    try:
+        session = read_session(journal_path(args.session).parent)
+        view = session_view(session, session_entry(session, measured=False))
+    except RecordError:
+        if args.out is not None:
+            raise
+        return None
+    if args.out is not None:
+        from rig.figures.session import draw_session  # noqa: PLC0415 (drawing takes a second to load)
+
+        draw_session(view, args.out)
+    return view
 
 
 def timing_at_end(manifest: dict[str, Any], entries: list[Record]) -> dict[str, Any]:
