@@ -121,7 +121,7 @@ class Mouse:
         bouts: list[Bout] = []
         while at_us < cue_us + PATIENCE_US:
             bouts.append(self._bout(at_us, rng, light=light, cued=True))
-            at_us = bouts[-1].end_us + int(1e6 * (0.55 + population.pause_s * rng.standard_exponential()))
+            at_us = bouts[-1].end_us + int(1e6 * (0.6 + population.pause_s * rng.standard_exponential()))
         return bouts
 
     def _bout(self, onset_us: int, rng: np.random.Generator, *, light: bool, cued: bool) -> Bout:

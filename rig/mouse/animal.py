@@ -47,7 +47,7 @@ class Population:
     reaction: Course = Course(-0.02, -2.45, 0.45, 1.1, 0.15)  # log s from cue to first movement
     hit: Course = Course(-1.0, 1.8, 0.7, 1.4, 0.3, pace=1.25)  # logit of a bout's chance to hold a press
     into: Course = Course(-0.92, -0.95, 0.1, 0.5, 0.1)  # log s from a bout's begin to its push
-    scatter: Course = Course(-0.15, -0.32, 0.05, 0.35, 0.1, pace=0.5)  # log of the SD, in logs, around the template
+    scatter: Course = Course(-0.25, -0.36, 0.05, 0.35, 0.1, pace=0.5)  # log of the SD, in logs, around the template
     engage: Course = Course(3.0, 4.0, 0.5, 1.0, 0.3)  # logit of the chance to try at all in a trial
     pause_s: float = 0.9  # mean between one bout without water and the next
     reaction_log_sd: float = 0.6  # from trial to trial
