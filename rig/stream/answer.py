@@ -29,7 +29,7 @@ from rig.stream.guard import Guard, Log, Socket, bind
 from rig.stream.job import MOST_S, Job, Page, finish, job_from, journal_of, resident_bytes
 
 SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,3}")
-NICE = 10  # live events and the session come first
+NICE = 5  # live events and the session come first; much more, and on a busy computer nobody is answered at all
 BOOKS = 4  # open at once, beside the present session's
 PEERS = 256  # remembered
 REQUESTS = 50  # at a turn
@@ -149,16 +149,18 @@ class Answerer:
                 return
 
     def close(self) -> None:
-        """Say how far everybody came."""
-        self._router.linger = 300
-        self._router.close()
-        self._context.destroy(linger=300)
+        """Say how far everybody came, then end: libzmq may not survive rubbish that comes in while it closes."""
         for who, peer in self._present():
             self._log.say(f"{who} holds {peer.have} records")
         self._log.close()
         held = [{"who": who, "have": peer.have} for who, peer in self._present()]
         book = self.library.book("")
         finish({"listeners": held, "count": book.count if book else 0, "refused": self._log.refused})
+        with contextlib.suppress(zmq.ZMQError):
+            self._router.unbind(self._router.last_endpoint)
+        self._router.linger = 300
+        self._router.close()
+        self._context.destroy(linger=300)
 
     def _present(self) -> list[tuple[str, Peer]]:
         return [(peer.who, peer) for peer in self.peers.values() if peer.session == self.library.present]
