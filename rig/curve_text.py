@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from rig.curves.mixed import MixedModel, mixed_model
 from rig.curves.stats import light_effect
 from rig.entry import WHICH
 from rig.learning import NAMES, Floats, Learning
@@ -31,8 +32,8 @@ def curve_rows(groups: Mapping[str, Learning]) -> Iterator[tuple[Any, ...]]:
                         yield (group, mouse, day, bool(curves.light[i, j]), which, *values)
 
 
-def plain_curves(curves: Learning) -> dict[str, Any]:
-    """Everything that the figure shows, in JSON's types."""
+def plain_curves(curves: Learning, *, statistics: bool = False) -> dict[str, Any]:
+    """Everything that the figure shows, in JSON's types; with ``statistics`` the mixed models as well."""
     plain: dict[str, Any] = {
         "mice": list(curves.mice),
         "days": list(curves.days),
@@ -54,17 +55,41 @@ def plain_curves(curves: Learning) -> dict[str, Any]:
         plain["likeness_r"] = _plain(curves.matrix())
     if curves.light.any():
         plain["light_effect"] = {name: effect(curves, name) for name in EFFECTS}
+    if statistics:
+        plain["mixed_model"] = {name: _plain_fields(trend(curves, name)) for name in EFFECTS}
     return plain
 
 
-def effect(curves: Learning, name: str) -> dict[str, float | int | None]:
+def effect(curves: Learning, name: str) -> dict[str, Any]:
     """Trials with light against those without, within light days, one pair a mouse (:mod:`rig.curves.stats`)."""
     mice, days = np.nonzero(curves.light)
     rows = [
         (m, d, on, curves.values[WHICH[1 + on]][name][m, d]) for m, d in zip(mice, days, strict=True) for on in (0, 1)
     ]
     columns = [np.array(column) for column in zip(*rows, strict=True)]
-    return {key: _number(value) for key, value in vars(light_effect(*columns).over_mice).items()}
+    return _plain_fields(light_effect(*columns).over_mice)
+
+
+def light_cells(curves: Learning, name: str) -> tuple[str, ...]:
+    """:func:`effect` for a table: pairs, difference, its 95 % CI, p twice, d_z."""
+    found = effect(curves, name)
+    low, high = _said(found["ci95_low"]), _said(found["ci95_high"])
+    keys = ("p_t", "p_wilcoxon", "effect_dz")
+    return (str(found["n"]), _said(found["mean"]), f"{low} to {high}", *(_said(found[key]) for key in keys))
+
+
+def trend_cells(curves: Learning, name: str) -> tuple[str, ...]:
+    """:func:`trend` for a table: mice, change a day, its SE, p, and what there is to say of the fit."""
+    fit = trend(curves, name)
+    doubt = "" if fit.converged and not fit.on_boundary else "on the boundary" if fit.converged else "no fit"
+    return (str(fit.n_mice), *(_said(_number(value)) for value in (fit.slope, fit.slope_se, fit.p)), doubt)
+
+
+def trend(curves: Learning, name: str) -> MixedModel:
+    """How a measure changes by the day: ``measure ~ day + (day | mouse)`` over sessions without light."""
+    values = np.where(curves.light, np.nan, curves.values["all"][name])
+    mouse, day = np.indices(values.shape)
+    return mixed_model(values, np.array(curves.days)[day], mouse)
 
 
 def sparkline(values: Floats) -> str:
@@ -82,6 +107,15 @@ def mean_sem(mean: float, sem: float, digits: int) -> str:
     if math.isnan(mean):
         return "–"
     return f"{mean:.{digits}f}" + ("" if math.isnan(sem) else f" ± {sem:.{digits}f}")
+
+
+def _said(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _plain_fields(found: Any) -> dict[str, Any]:
+    kept = (bool, str)
+    return {key: value if isinstance(value, kept) else _number(value) for key, value in vars(found).items()}
 
 
 def _plain(values: Floats) -> Any:

@@ -22,6 +22,7 @@ from rig.errors import RecordError
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]
 
+WATER = "water_ul"  # of the session as a whole, by its summary: with light or without has no meaning
 NAMES = (
     "success",
     "reaction_first_s",
@@ -39,6 +40,7 @@ NAMES = (
     "n_trials",
     "n_rewarded",
     "n_cued",
+    WATER,
 )
 
 
@@ -109,6 +111,8 @@ def learning(sessions: Sequence[Row], found: Mapping[str, Row]) -> Learning:
             for name in NAMES:
                 value = one["measures"][which].get(name)
                 values[which][name][i, j] = np.nan if value is None else value
+        water_ul = row.get("water_ul")
+        values["all"][WATER][i, j] = np.nan if water_ul is None else water_ul
         if "pushes" in one:
             every, with_light = pushes_mm(one["pushes"], one["samples"]), np.frombuffer(one["pushes_lit"], np.bool_)
             pushes[i][j], lit[i][j] = every[~with_light], every[with_light]

@@ -90,5 +90,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (told["sessions"], told["ran"], told["trials"]) == (1, 1, 2)
     assert main([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["ran"] == 0
+    assert main(words) == 0
+    assert "success, %" in capsys.readouterr().out
+    assert (tmp_path / "data" / "simulated-1" / "learning.png").read_bytes().startswith(b"\x89PNG")
     assert main([*words, "--trials", "3"]) == 1
     assert "another study" in capsys.readouterr().err

@@ -48,8 +48,7 @@ def test_the_figure_says_units_n_and_light(place: Path, tmp_path: Path) -> None:
         assert words in text, words
     again = tmp_path / "again.svg"
     assert main(["curve", "--data", str(place), "--out", str(again)]) == 0
-    strip = [line for line in text.splitlines() if "clip" not in line and "#" not in line and " id=" not in line]
-    assert len(strip) > 100
+    assert again.read_text(encoding="utf-8") == text
 
 
 @pytest.mark.parametrize("ending", ["png", "pdf"])
@@ -92,6 +91,17 @@ def test_in_the_terminal_and_in_groups(place: Path, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     assert "a: 1 mice" in said
     assert "b: 1 mice" in said
+
+
+def test_statistics_on_request(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["curve", "--data", str(place), "--statistics"]) == 0
+    said = capsys.readouterr().out
+    assert "paired within days" in said
+    assert "measure ~ day + (day | mouse)" in said
+    assert main(["curve", "--data", str(place), "--statistics", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["all"]
+    assert told["light_effect"]["success"]["n"] == 2
+    assert told["mixed_model"]["success"]["n_values"] == 4
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from rig.curve_text import effect, plain_curves
+from rig.curve_text import effect, plain_curves, trend
 from rig.curves.trajectory import correlation_matrix
 from rig.entry import MICRONS
 from rig.errors import RecordError
@@ -114,6 +114,26 @@ def test_light_is_paired_within_days_one_pair_a_mouse() -> None:
     assert found["t"] == pytest.approx(float(wanted.statistic))
     assert found["p_t"] == pytest.approx(float(wanted.pvalue))
     assert found["p_wilcoxon"] == pytest.approx(float(stats.wilcoxon(on - off).pvalue))
+
+
+def test_a_curve_without_chance_has_its_own_slope() -> None:
+    rows: Rows = ([], {})
+    for i, mouse in enumerate(("M1", "M2", "M3", "M4")):
+        for day in range(1, 7):
+            add(rows, mouse, f"2025-03-0{day}", trials=20 + 3 * i + 5 * day + (-1) ** (day + i))
+    add(rows, "M1", "2025-03-08", success=(0.0, 0.0))  # a light day, which the trend leaves out
+    fit = trend(learning(*rows), "success")
+    assert (fit.n_mice, fit.n_values) == (4, 24)
+    assert fit.slope == pytest.approx(0.05, abs=0.001)
+    assert fit.p < 1e-6
+
+
+def test_water_is_the_sessions_own() -> None:
+    rows = study()
+    rows[0][0]["water_ul"] = 160.0
+    water_ul = learning(*rows).values["all"]["water_ul"]
+    assert water_ul[1, 0] == 160.0  # M10, whose rows came first
+    assert np.isnan(water_ul[0]).all()
 
 
 def test_plain_curves_say_it_all() -> None:

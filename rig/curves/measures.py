@@ -2,8 +2,8 @@
 
 Floor 0: arrays in, numbers out; no files, no clock, no randomness. A session comes in as its
 trials and its lever trace on one clock, in seconds and millimetres (push positive), and leaves as
-`SessionMeasures`. The trace into movements: rig/movement.py. Trial by trial: rig/trials.py.
-Segments and their correlation: rig/trajectory.py. Over days and mice: rig/stats.py.
+`SessionMeasures`. The trace into movements: rig/curves/movement.py. Trial by trial: rig/curves/trials.py.
+Segments and their correlation: rig/curves/trajectory.py. Over days and mice: rig/curves/stats.py.
 
 Sources: [AP] petersaj/AP_scripts_komiyamalab, [CR] CRen2333/InhibitoryNeuron_LeverPress,
 [WR] wjakewright/Lab_Analyses.

@@ -3,6 +3,9 @@
 Floor 0: arrays in, numbers out; no files, no clock, no randomness, and no warnings: what did not
 converge says so in its result. statsmodels is imported where it is used, so that everything else
 works without it.
+
+Sources: Laird & Ware 1982, Biometrics 38:963 (the model); Lindstrom & Bates 1988, J. Am. Stat.
+Assoc. 83:1014 (its fit by REML, as statsmodels does it).
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from rig.curves.movement import Floats
 from rig.curves.stats import NAN, ROUNDING
@@ -58,6 +60,8 @@ class MixedModel:
 def mixed_model(measure: ArrayLike, session: ArrayLike, mouse: ArrayLike) -> MixedModel:
     """Fit ``measure ~ session + (session | mouse)`` by REML, from rows (n,), leaving out NaN.
 
+    Laird & Ware 1982: each mouse has its own line, its intercept and slope drawn around the group's.
+
     Raises RigError where statsmodels is not installed. With fewer than two mice or two sessions the
     result is NaN and not converged.
     """
@@ -79,6 +83,8 @@ def mixed_model(measure: ArrayLike, session: ArrayLike, mouse: ArrayLike) -> Mix
 
 def _fit(model_class: Any, y: Floats, x: Floats, group: Any) -> MixedModel:
     """Centred and in units of their SD, so that the optimiser meets numbers near one."""
+    from scipy import stats  # noqa: PLC0415 (a second to come, like statsmodels)
+
     n_mice = len(set(group.tolist()))
     mid_x, mid_y, unit_x, unit_y = x.mean(), y.mean(), x.std(), y.std()
     if unit_y <= ROUNDING * abs(mid_y):

@@ -1,7 +1,7 @@
 """Over days and mice: mean ± SEM, percentiles, light on against light off.
 
 Floor 0: arrays in, numbers out; no files, no clock, no randomness, and no warnings: what cannot be
-computed is NaN. The mixed model is in rig/mixed.py. Group convention (mean ± SEM over mice) of [CR]
+computed is NaN. The mixed model is in rig/curves/mixed.py. Group convention (mean ± SEM over mice) of [CR]
 CRen2333/InhibitoryNeuron_LeverPress.
 """
 
@@ -74,7 +74,8 @@ class Paired:
 
     ``p_t`` is of the paired t test, ``p_wilcoxon`` of the signed-rank test, ``effect_dz`` the mean
     difference over its SD (Cohen's d_z), ``ci95_low`` and ``ci95_high`` bound the mean difference
-    (Student's t). All but the mean are NaN with one pair, or without spread between pairs.
+    (Student's t). All but the mean are NaN with one pair, or without spread between pairs. Sources:
+    Student 1908; Wilcoxon 1945; Lakens 2013, Front. Psychol. 4:863 (d_z).
     """
 
     n: int
@@ -106,9 +107,11 @@ class LightEffect:
 def light_effect(mouse: ArrayLike, day: ArrayLike, light: ArrayLike, value: ArrayLike) -> LightEffect:
     """Light on against light off within days, from rows of (mouse, day, light, value), all (n,).
 
-    The values of one mouse, day and light are averaged, then paired; days without both do not
-    count, nor do mice without such a day. (For whole days of light let ``day`` number the pairs of
-    days.) Rows with a NaN value are left out. Raises RigError for columns of unequal length.
+    Pairing within days keeps learning and bad days out of the comparison, and one pair a mouse keeps
+    its days from counting as animals (Lazic 2010, BMC Neurosci. 11:5). The values of one mouse, day
+    and light are averaged, then paired; days without both do not count, nor do mice without such a
+    day. (For whole days of light let ``day`` number the pairs of days.) Rows with a NaN value are
+    left out. Raises RigError for columns of unequal length.
     """
     who, when, lit = (np.ravel(np.asarray(column)) for column in (mouse, day, light))
     values = np.ravel(np.asarray(value, dtype=np.float64))

@@ -2,7 +2,7 @@
 
 Floor 0: arrays in, arrays out; no files, no clock. A set of segments is (pushes, samples), one
 push a row, in mm; a row that holds a NaN (the push ran past the record) is left out wherever rows
-are compared. Sources [AP] [CR] [WR]: see rig/movement.py.
+are compared. Sources [AP] [CR] [WR]: see rig/curves/movement.py.
 """
 
 from __future__ import annotations

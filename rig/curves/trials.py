@@ -1,7 +1,7 @@
 """A session's trials against its lever: what the mouse did between each cue and its reward.
 
 Floor 0: arrays in, arrays out; no files, no clock. Times are seconds on the lever's clock,
-positions millimetres (push positive). Sources [AP] [CR] [WR]: see rig/movement.py; [PZ] is
+positions millimetres (push positive). Sources [AP] [CR] [WR]: see rig/curves/movement.py; [PZ] is
 paulazoo/behavior.
 """
 
@@ -112,7 +112,7 @@ class TrialTimes:
     early_presses: Floats
     """Presses since the trial before ended; the task neither rewards nor punishes them."""
     amplitude_mm: Floats
-    """Of the rewarded movement, as are the next two (rig/trajectory.py)."""
+    """Of the rewarded movement, as are the next two (rig/curves/trajectory.py)."""
     peak_speed_mm_per_s: Floats
     rise_s: Floats
 

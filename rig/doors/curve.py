@@ -6,6 +6,7 @@ examples:
   rig curve --group opsin=M01,M03 --group control=M02,M04 --out groups.svg
   rig curve --group                              groups as in the plan that config.yaml names
   rig curve --data data/simulated-1 --json
+  rig curve --statistics                         what light does, paired; the mixed model of each curve
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ from rig.archive import Archive, folder_below
 from rig.archiving import FILE, open_archive
 from rig.config import Config
 from rig.configfile import beside, load_config
-from rig.curve_text import CSV_HEADER, curve_rows, mean_sem, plain_curves, sparkline
+from rig.curve_text import (
+    CSV_HEADER,
+    EFFECTS,
+    curve_rows,
+    light_cells,
+    mean_sem,
+    plain_curves,
+    sparkline,
+    trend_cells,
+)
 from rig.doors.plan import names
 from rig.errors import ConfigError, RecordError, did_you_mean
 from rig.learning import Learning, learning
@@ -52,6 +62,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--out", type=Path, action="append", default=[], metavar="FILE", help="write .png, .svg, .pdf or .csv")
     add("--config", default="config.yaml", help="this rig's file (default: config.yaml)")
     add("--data", type=Path, help="a folder of records with its own archive, e.g. of a simulated study")
+    add("--statistics", action="store_true", help="also: what light does, paired, and the mixed model of each curve")
     add("--json", action="store_true", help="print everything as one JSON object, and nothing else")
 
 
@@ -71,9 +82,12 @@ def run(args: argparse.Namespace) -> int:
     for path in args.out:
         _write(path, groups)
     if args.json:
-        print(json.dumps({name or "all": plain_curves(curves) for name, curves in groups.items()}))
-    else:
-        _print(Console(), groups)
+        said = {name or "all": plain_curves(curves, statistics=args.statistics) for name, curves in groups.items()}
+        print(json.dumps(said))
+        return 0
+    print_curves(Console(), groups)
+    if args.statistics:
+        print_statistics(Console(), groups)
     return 0
 
 
@@ -148,7 +162,24 @@ def _write(path: Path, groups: Mapping[str, Learning]) -> None:
         raise RecordError(f"{path}: cannot be written: {error.strerror}") from None
 
 
-def _print(console: Console, groups: Mapping[str, Learning]) -> None:
+def print_statistics(console: Console, groups: Mapping[str, Learning]) -> None:
+    """What light does, and the mixed model of each curve: one table of each a group."""
+    for name, curves in groups.items():
+        prefix = f"{name}: " if name else ""
+        if curves.light.any():
+            table = Table("", "n", "on - off", "95 % CI", "p (t)", "p (Wilcoxon)", "d_z")
+            table.title = f"{prefix}light on less light off, paired within days, one pair a mouse"
+            for measure in EFFECTS:
+                table.add_row(measure, *light_cells(curves, measure))
+            console.print(table)
+        table = Table("", "mice", "a day", "SE", "p", "", title=f"{prefix}measure ~ day + (day | mouse), without light")
+        for measure in EFFECTS:
+            table.add_row(measure, *trend_cells(curves, measure))
+        console.print(table)
+
+
+def print_curves(console: Console, groups: Mapping[str, Learning]) -> None:
+    """The compact form for the terminal: a table a group."""
     for name, curves in groups.items():
         days = curves.days
         light = f", light on day {', '.join(map(str, curves.light_days))}" if curves.light_days else ""

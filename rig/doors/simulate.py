@@ -22,10 +22,15 @@ from rig.archive import Archive, folder_below
 from rig.archiving import FILE, sync
 from rig.campaign import Job, Study, run_study
 from rig.configfile import load_config
+from rig.doors.curve import print_curves
 from rig.entry import Entry
 from rig.errors import ConfigError
+from rig.figures.curve import draw_curves
+from rig.learning import learning
 from rig.planfile import read_plan
 from rig.session import Rules
+
+FIGURE = "learning.png"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +77,10 @@ def run(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(told | archive.counts()))
             return 0
-        print(f"{ran} sessions in {told['seconds']} s: {place}")
+        groups = {"": learning(archive.sessions(), archive.found())}
+    draw_curves(groups, place / FIGURE)
+    print_curves(Console(), groups)
+    print(f"{ran} sessions in {told['seconds']} s: {place}; drawn in {place / FIGURE}")
     return 0
 
 

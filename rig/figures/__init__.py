@@ -45,8 +45,11 @@ def save(figure: Any, path: Path) -> None:
         raise RecordError(f"{path}: a figure's file ends in {', '.join(ENDINGS)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # No date inside: the same study gives the same file.
+        # No date and no chance inside: the same study gives the same file.
+        from matplotlib import rc_context  # noqa: PLC0415
+
         metadata = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-        figure.savefig(path, dpi=150, metadata=metadata[path.suffix.lower()])
+        with rc_context({"svg.hashsalt": "rig"}):
+            figure.savefig(path, dpi=150, metadata=metadata[path.suffix.lower()])
     except OSError as error:
         raise RecordError(f"{path}: cannot be written: {error.strerror or error}") from None

@@ -40,7 +40,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Population:
-    """What mice are like. The values are fitted to the odd sessions of 40 mice (docs/mouse.md says how well)."""
+    """What mice are like. The values are fitted to the odd sessions of 40 mice (docs/cohort.md says how well)."""
 
     learning_days: float = 4.1  # median over animals of the time constant of skill
     learning_log_sd: float = 0.5
