@@ -2,27 +2,20 @@
 
 Pin to decision to pin, in virtual time, change by change: the sketch's own delay before its report, the report on the
 wire, this computer, the command on the wire, the sketch's own delay until the pin. In virtual time this computer takes
-none but the emulator's step; with ``--paced`` the same board is on a pseudo-terminal in real time with the loop process
-and its guard behind it, so that the computer's share is the real one. The sum it is held against – the sketch's delays
-and the wire – is measured in the same run. A session then goes from trial to trial with the mouse on the analogue pin.
+none but the emulator's step; what it really takes is bench/firmata.py's. A session then goes from trial to trial with
+the mouse on the analogue pin.
 
 The sketch is not part of this repository: build it for an Uno (docs/timing.md says how) and name its ELF. Without one
 there is nothing to measure.
 
-    python bench/firmata_chip.py standard.elf [--paced]
+    python bench/firmata_chip.py standard.elf [--trials 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
-import select
 import sys
 import tempfile
-import threading
-import time
-import tty
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,7 +31,6 @@ from firmata_rig import BYTE_US, REST_COUNTS, Surroundings, VirtualLink, firmata
 from rig import launch, wire  # noqa: E402
 from rig.animals import Animal, Nobody  # noqa: E402
 from rig.board import Board  # noqa: E402
-from rig.firmata import FirmataLink  # noqa: E402
 from rig.firmata.wiring import wiring_of  # noqa: E402
 from rig.link import Link  # noqa: E402
 from rig.record import read_entries  # noqa: E402
@@ -85,21 +77,15 @@ def changes_us(chip: ChipInRig, wait: Callable[[int], None], *, digital: bool) -
     rng, found = np.random.default_rng(1), []
     for i in range(TRIES):
         level = (i + 1) % 2
-        with chip.lock:
-            chip.sent.clear()
-            chip.told.clear()
-            chip.driven.clear()
-            at = chip.chip.cycle + 1000 * CYCLES_A_US + int(rng.integers(0, 1000 * CYCLES_A_US))
-            if digital:
-                chip.chip.schedule_pin(*PINS["lick"], level, at)
-            else:
-                chip.chip.schedule_adc(0, 700 if level else REST_COUNTS, at)
-        for _ in range(100):  # in real time this computer may be late
-            wait(max(chip.now_us, at // CYCLES_A_US) + 8000)
-            if any(change[1:] == ("sync", level) for change in chip.driven):
-                break
-        with chip.lock:
-            found.append(parts_us(chip, at / CYCLES_A_US, level, digital=digital))
+        for log in (chip.sent, chip.told, chip.driven):
+            log.clear()
+        at = chip.chip.cycle + 1000 * CYCLES_A_US + int(rng.integers(0, 1000 * CYCLES_A_US))
+        if digital:
+            chip.chip.schedule_pin(*PINS["lick"], level, at)
+        else:
+            chip.chip.schedule_adc(0, 700 if level else REST_COUNTS, at)
+        wait(at // CYCLES_A_US + 8000)
+        found.append(parts_us(chip, at / CYCLES_A_US, level, digital=digital))
     return np.array(found)
 
 
@@ -149,43 +135,6 @@ def standard(elf: str, animal: Animal, step_us: int) -> ChipInRig:
     )
 
 
-# --- in real time -----------------------------------------------------------------------------------------------------
-
-
-class Paced:
-    """The chip behind a pseudo-terminal, as fast as a real one: it runs to what time it is, then sleeps a little."""
-
-    def __init__(self, chip: ChipInRig) -> None:
-        self.chip, self.late_us = chip, 0
-        self._far, near = os.openpty()
-        tty.setraw(near)
-        self.port = os.ttyname(near)
-        os.set_blocking(self._far, False)
-        self._over = False
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        start_ns = time.monotonic_ns()
-        while not self._over:
-            with contextlib.suppress(BlockingIOError), self.chip.lock:
-                while select.select([self._far], [], [], 0)[0]:
-                    self.chip.write(os.read(self._far, 4096))
-            now_us = (time.monotonic_ns() - start_ns) // 1000
-            self.late_us = max(self.late_us, now_us - self.chip.now_us)
-            with self.chip.lock:
-                came = self.chip.read_until(max(now_us, self.chip.now_us))
-            if came:
-                os.write(self._far, came)
-            else:
-                select.select([self._far], [], [], 30e-6)
-
-    def close(self) -> None:
-        """No more."""
-        self._over = True
-        self._thread.join()
-
-
 # --- a session --------------------------------------------------------------------------------------------------------
 
 
@@ -214,7 +163,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("elf", nargs="?")
     parser.add_argument("--trials", type=int, default=5)
-    parser.add_argument("--paced", action="store_true", help="also in real time, with the loop's process and its guard")
     args = parser.parse_args()
     if not args.elf:
         print("no ELF of StandardFirmata named: nothing measured")
@@ -224,13 +172,6 @@ def main() -> None:
     print(f"ready after {chip.now_us / 1e6:.2f} s; a sample each {link.engine.sample_period_us:.0f} us")
     closed_loop(link, chip, "virtual time, a computer that takes none")
     session(args.elf, args.trials)
-    if args.paced:
-        paced = Paced(standard(args.elf, Nobody(), 100))
-        real = FirmataLink.of(firmata_config(paced.port), paced.port)
-        closed_loop(real, paced.chip, "in real time, with the loop's process and its guard")
-        print(f"the emulator was at most {paced.late_us} us late; {real.status['scheduling']}")
-        real.close()
-        paced.close()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
  *
  * device FD FRAMES PHASE: each millisecond, PHASE us after the full one, an analogue report whose value crosses a threshold and back; waits for the answer
  * (a digital write) and prints the time from the first to the answer, in ns, one a line.
- * host FD: blocks in read, parses, and answers each report with a digital write. No library, no decisions. */
+ * host FD: blocks in read, parses, and answers each report with a digital write. No library, no decisions.
+ * duties FD: the same, asleep as the loop must be: over three descriptors, with a deadline each millisecond and another
+ * 200 us after an answer. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <sched.h>
@@ -10,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,11 +23,36 @@ static int64_t now_ns(void)
     return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-static void host(int fd)
+/* Until the board has spoken. */
+static void wait_for(int fd, const int *others, int64_t answered)
+{
+    int64_t sampled = now_ns();
+    for (;;) {
+        int64_t t = now_ns(), settle = answered + 200000;
+        int64_t due = t < settle ? settle : sampled + 1000000;
+        struct timespec wait = {0, due > t ? due - t : 0};
+        fd_set in;
+        FD_ZERO(&in);
+        FD_SET(fd, &in);
+        FD_SET(others[0], &in);
+        FD_SET(others[1], &in);
+        if (pselect((fd > others[1] ? fd : others[1]) + 1, &in, 0, 0, &wait, 0) > 0 && FD_ISSET(fd, &in))
+            return;
+        if (now_ns() >= sampled + 1000000)
+            sampled = now_ns();
+    }
+}
+
+static void host(int fd, int duties)
 {
     unsigned char in[4096], message[3];
-    int have = 0, high = 0;
+    int have = 0, high = 0, one[2], two[2];
+    int64_t answered = 0;
+    if (pipe(one) || pipe(two))
+        return;
     for (;;) {
+        if (duties)
+            wait_for(fd, (int[]){one[0], two[0]}, answered);
         ssize_t n = read(fd, in, sizeof in);
         if (n <= 0)
             return;
@@ -40,6 +68,7 @@ static void host(int fd)
                     high = now;
                     if (write(fd, out, 3) != 3)
                         return;
+                    answered = duties ? now_ns() : 0;
                 }
             }
         }
@@ -84,7 +113,7 @@ int main(int argc, char **argv)
     }
     if (argc == 5 && !strcmp(argv[1], "device"))
         device(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
-    else if (argc == 3 && !strcmp(argv[1], "host"))
-        host(atoi(argv[2]));
+    else if (argc == 3)
+        host(atoi(argv[2]), !strcmp(argv[1], "duties"));
     return 0;
 }

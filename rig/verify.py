@@ -249,7 +249,7 @@ def _re_execute(entries: Sequence[Record], told: Sequence[_Told], report: Report
     machine.plan_lever(*inputs.edges())
     times, levels = zip(*inputs.levels, strict=True) if inputs.levels else ((), ())
     machine.plan_inputs(np.array(times, np.int64), np.array(levels, np.int64))
-    again = list[bytes]()
+    again = machine.run(machine.t_us)  # inputs as they were at boot: commands may follow at the same microsecond
     silence = _Silence(applied, deadman_us)
     for board_us, payload in [*applied, (told[-1].board_us, b"")]:
         _run_to(machine, board_us, silence, again)

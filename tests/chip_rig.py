@@ -7,7 +7,6 @@ judges.
 from __future__ import annotations
 
 import re
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,6 @@ class ChipInRig:
         self._levels: dict[str, int] = {}  # by port
         self._counts = around.counts
         self._step_us, self._byte_us, self._line_us = step_us, byte_us, 0.0
-        self.lock = threading.Lock()  # for whoever has the chip on a thread of its own
         self.driven: list[tuple[float, str, int]] = []  # every change of an output: µs, role, level
         self.sent: list[tuple[float, int]] = []  # bytes of the board: end of the stop bit in µs, value
         self.told: list[tuple[float, float]] = []  # writes to the board: begin and end on the wire, µs

@@ -68,6 +68,16 @@ def test_whole_sessions_with_the_mouse_on_the_analogue_pin(monkeypatch: pytest.M
     assert {"lick", "frame"} <= {name for e in events_of(entries) if e.name == "input" for name in e.fields["changed"]}
 
 
+def test_inputs_that_are_high_when_the_machine_begins_re_execute(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    board = FirmataBoard()
+    board.outside[2] = 1
+    summary = session(monkeypatch, tmp_path, virtual_link(firmata_config(), board=board), trials=1)
+    report = verify(read_entries(Path(summary.session))[0])
+    assert not report.faults, report.faults
+
+
 def begun(board: FirmataBoard | None = None, more: str = "", text: str = CONFIG) -> VirtualLink:
     return virtual_link(firmata_config(more=more, text=text), Nobody(), board)
 
@@ -91,6 +101,17 @@ def test_another_firmware_and_silence_are_refused() -> None:
     rig.to_host.queue.clear()
     with pytest.raises(BoardError, match="no Firmata answers"):
         VirtualLink(end, wiring_of(firmata_config()))
+
+
+class Torn(FirmataBoard):
+    """A board of whose greeting the computer heard the end alone."""
+
+    def start(self) -> bytes:
+        return super().start()[3:]
+
+
+def test_a_greeting_heard_from_its_middle_is_waited_out() -> None:
+    assert begun(Torn()).about["protocol"] == (2, 5)
 
 
 class Chatter(FirmataBoard):

@@ -57,8 +57,8 @@ class Meeting:
         board.on_sample = self._samples.append
         ports = sorted({pin // 8 for pin in self.wiring.outputs.values()})
         port.write(safe_bytes(ports))
-        self._ask(board.ask_who, lambda: board.firmware is not None, WAIT_WHO_US, _NOBODY)
-        if (board.firmata_version or (0, 0)) < LOW_PROTOCOL or board.firmata_version[0] != 2:
+        self._ask(board.ask_who, lambda: None not in (board.firmware, board.firmata_version), WAIT_WHO_US, _NOBODY)
+        if board.firmata_version < LOW_PROTOCOL or board.firmata_version[0] != 2:
             raise BoardError(f"the board speaks Firmata {board.firmata_version}: flash StandardFirmata 2.3 or later")
         port.write(safe_bytes(ports))
         self._ask(board.ask_pins, lambda: bool(board.able) and board.mapped, WAIT_PINS_US, _NO_PINS)
