@@ -26,6 +26,8 @@ COMMANDS = {
     "calibrate": "valve by weighing, laser by a power meter, lever by its rest",
     "draw": "draw a protocol as Mermaid or SVG",
     "ports": "list serial ports",
+    "flash": "write the firmware onto a board, and see that it answers",
+    "check": "test a connected board: clock, link, round trips, outputs, interlock",
     "plan": "who gets light when: make or show it",
     "listen": "copy a rig's sessions to this computer while they happen",
     "serve": "answer listeners between sessions",

@@ -28,7 +28,7 @@ from rig.remake import book_of, guard_of
 from rig.resume import intent_of, interrupted, reached, rest_of
 from rig.seal import Seals
 from rig.session import Session, Summary
-from rig.setup import RigBench, board_setup, limits_of, open_link, sound_watcher
+from rig.setup import RigBench, board_setup, check_board, limits_of, open_link, sound_watcher
 from rig.sound.book import SoundBook
 from rig.stream import Publisher, open_publisher
 from rig.table import Limits
@@ -55,6 +55,7 @@ def _anew(intent: Intent, board: Board, continues: str | None = None) -> Iterato
     """From the beginning, on a board that is as new."""
     order = intent.order
     hello = board.begin_anew()
+    check_board(order.config, hello)
     bench, limits = RigBench.of(order.config, str(order.config_path)), limits_of(order.config, hello._asdict())
     warnings = check_ready(intent, bench, limits, _today(intent))
     with closing(_sound(order, board, bench)) as sound:

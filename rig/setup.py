@@ -8,12 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from rig import task, wire
+from rig import pins, task, wire
 from rig.animals import Animal, make_animal
+from rig.board import Hello
 from rig.calibration import FILE, Calibrations
 from rig.calibration.age import level_calibration
 from rig.clock import Clock
 from rig.config import Config
+from rig.core import firmware_folder
 from rig.cues import SoundWatcher
 from rig.errors import BoardError, ConfigError, did_you_mean
 from rig.firmata import FirmataLink
@@ -97,6 +99,26 @@ def board_setup(config: Config) -> list[tuple[str, dict[str, int]]]:
         ("arm", {}),
     ]
     return commands
+
+
+def pin_table(kind: wire.BoardKind) -> tuple[pins.Pin, ...]:
+    """A board's own pins, as its program was built; none for a body that has no pins."""
+    found = sorted((firmware_folder() / "boards").glob(f"*/pins_{kind.name.lower()}.h"))
+    return pins.table(found[0].read_text(encoding="utf-8")) if found else ()
+
+
+def check_board(config: Config, hello: Hello) -> None:
+    """Raises ConfigError or BoardError where another board answered than config.yaml names, or one with other pins."""
+    kind = wire.BoardKind(hello.board)
+    table = pin_table(kind)
+    if not table:
+        return
+    name = kind.name.lower()
+    if config.board != name:
+        raise ConfigError(
+            f"config.yaml: board: {config.board}, but a {name} answered: name it so, or connect the other"
+        )
+    pins.check(name, table, config.pins, hello.pins_hash)
 
 
 def _mask(config: Config, *, all_wired: bool) -> int:

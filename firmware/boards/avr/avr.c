@@ -413,6 +413,7 @@ void board_begin(void)
     restarted = 0;
     ENCODER_PULL_UPS |= 1 << ENCODER_A | 1 << ENCODER_B;
     INPUT_PULL_UPS |= INPUT_ALL;
+    TIMSK0 = 0; /* an Arduino's own clock would interrupt every 16 us on a timer that is ours now */
     TCCR1A = 0;
     TCCR1B = 1 << CS11;
     LEVEL_CONTROL = LEVEL_WAVE;
