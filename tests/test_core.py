@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from late import RING, Foretold, Late
 from reference import Event
-from scenarios import Maker, Scenario
+from scenarios import Maker, Scenario, Table, on_rule, push, ready, rule, state
 
 from rig import wire
 
@@ -133,6 +133,22 @@ def check_foretold(told: Foretold, prompt: Reference) -> None:
 @given(st.randoms(use_true_random=False), st.sampled_from(GRIDS_US))
 def test_a_late_step_decides_the_same_at_the_same_times(rng: random.Random, grid_us: int) -> None:
     check_late(rng, Maker(rng, grid_us).scenario(pushes=3, changes=4, talk=2))
+
+
+@pytest.mark.parametrize(("moves", "outputs"), [(3, [1]), (4, []), (5, [])])
+def test_what_a_window_armed_by_the_deadline_will_find_counts_no_hysteresis(moves: int, outputs: list[int]) -> None:
+    """Armed at its very edge, or in its hysteresis, a window is not entered: the state it is armed in passes at once."""
+    window = rule(wire.Rule.WINDOW, 2, 12, hysteresis_counts=3)
+    passing = state([(on_rule(0, wire.Decision.LEAVE), 2)], outputs=1, rules=1)
+    table = Table(1, [state(after_us=1000, after_to=1), passing, state(outputs=2)], [window])
+    late, prompt = Late(0), Reference(0)
+    for h in [*push(10, 6), *ready(700), *table.commands(800), *push(900, -moves, gap_us=10)]:
+        late.take(h)
+        prompt.take(h)
+    late.step(2000)
+    prompt.step(2000)
+    assert [told.outputs for told in late.foretold] == outputs
+    assert prompt.moments[1800][-1][0] == (outputs or [2])[0]
 
 
 def test_late_steps_of_long_scenarios_and_what_interrupts_foretell() -> None:

@@ -321,7 +321,9 @@ bool rule_level_ahead(core_t *c, uint8_t rules, uint8_t code, int32_t pos, span_
     bool before = (c->armed_rules & BIT[r]) && c->rule[r].on;
     bool inside = in_window(rule, before, pos);
     if (narrower && !(c->armed_rules & BIT[r])) {
-        span_t span = window_span(rule, inside, r, pos);
+        span_t span = {rule->lo_counts, rule->hi_counts, 0, 0}; /* no hysteresis yet when it is armed */
+        if (!inside)
+            span = window_span(rule, false, r, pos);
         span_narrow(narrower, (span_t){span.lo, span.hi, 0, 0});
     }
     if (decision == DECISION_HELD)
