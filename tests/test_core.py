@@ -137,7 +137,7 @@ def test_a_late_step_decides_the_same_at_the_same_times(rng: random.Random, grid
 
 @pytest.mark.parametrize(("moves", "outputs"), [(3, [1]), (4, []), (5, [])])
 def test_what_a_window_armed_by_the_deadline_will_find_counts_no_hysteresis(moves: int, outputs: list[int]) -> None:
-    """Armed at its very edge, or in its hysteresis, a window is not entered: the state it is armed in passes at once."""
+    """Armed at its very edge, or in its hysteresis, a window is not entered: the state is passed at once."""
     window = rule(wire.Rule.WINDOW, 2, 12, hysteresis_counts=3)
     passing = state([(on_rule(0, wire.Decision.LEAVE), 2)], outputs=1, rules=1)
     table = Table(1, [state(after_us=1000, after_to=1), passing, state(outputs=2)], [window])
