@@ -72,6 +72,7 @@ generated: .venv/rig
 	$(BIN)/rig draw cued_lever --format svg > docs/cued_lever.svg
 	$(BIN)/python -m rig.manual > docs/protocols.md
 	$(BIN)/python -m rig.stream.manual > docs/stream.md
+	$(MAKE) -C firmware ship
 
 .PHONY: check test run format lint types tests explore fuzz endure sim bench generated
 .DEFAULT_GOAL := check

@@ -174,8 +174,7 @@ def run(args: argparse.Namespace) -> int:
             say(loop(bench, args.jumper))
         if args.interlock:
             say(interlock(bench, _asked(args)))
-        bench.board.send("restart", {})
-        bench.listen(0.2)
+        bench.board.begin_anew()  # the limits were this check's, not a session's
     finally:
         link.close()
     return 1 if any("NOT SEEN" in line for line in lines) else 0
