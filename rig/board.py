@@ -7,6 +7,7 @@ session or a trial is.
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,10 +20,11 @@ from rig.numbering import Inbox, Outbox
 
 PING_NS = 100_000_000
 LEAST_WAIT_NS = 1_000_000  # links may count in coarser steps than nanoseconds
+DEADMAN_NS = 5_000_000_000  # of a board that was told no other
 GIVE_UP_NS = 5_000_000_000
 SILENT_NS = 2_000_000_000  # a board that answers no ping for so long is gone, whatever the port says
 _EVENT = 0x80
-_HELLO = wire.BY_NAME["hello"].number
+_HELLO, _SET_SAFETY = wire.BY_NAME["hello"].number, wire.BY_NAME["set_safety"].number
 
 
 class RestartedError(BoardError):
@@ -59,6 +61,7 @@ class Board:
         self.clock = Clock()
         self.sampled_ns = 0  # when the clock's last sample was asked for
         self.hello: Hello | None = None
+        self.deadman_ns = DEADMAN_NS
         self.heartbeat_ns = PING_NS  # how often the board hears of the host: well within the dead-man time it was given
         self.round_trips_ns: deque[int] = deque(maxlen=1000)
         self._splitter = wire.FrameSplitter()
@@ -166,9 +169,22 @@ class Board:
 
         The next :meth:`poll` sends it, and again until the board has taken it: let the record have it before that.
         """
-        if name == "set_safety" and values:
-            self.heartbeat_ns = min(PING_NS, 1000 * values["deadman_us"] // 4)
-        return self._outbox.number(name, values or {})
+        payload = self._outbox.number(name, values or {})
+        self.was_sent(payload)
+        return payload
+
+    def was_sent(self, payload: bytes) -> None:
+        """A command, by this process or an earlier one: the dead-man time is known from it."""
+        if payload[0] == _SET_SAFETY:
+            self.deadman_ns = 1000 * int(wire.decode(payload).fields["deadman_us"])  # type: ignore[arg-type]
+            self.heartbeat_ns = min(PING_NS, self.deadman_ns // 4)
+
+    def fall_silent(self) -> None:
+        """Say nothing any more, not even what waits to be sent, until the dead-man time has made the board safe."""
+        until_ns = self.link.now_ns() + self.deadman_ns + PING_NS
+        with contextlib.suppress(LinkError):
+            while self.link.now_ns() < until_ns:
+                self.link.read(LEAST_WAIT_NS * 20)
 
     @property
     def idle(self) -> bool:

@@ -101,6 +101,9 @@ class Seals(Protocol):
     def payload(self, last: bytes | None = None) -> bytes:
         """Of a seal for what was taken, and for the last record's payload to come; a new block begins."""
 
+    def end(self, journal: Journal) -> int:
+        """Where an interrupted journal ends, without a seal whose last record is missing."""
+
     def go_on(self, journal: Journal) -> int:
         """Take what follows the last seal of an interrupted journal; where that block begins."""
 
@@ -120,6 +123,7 @@ class JournalWriter:
         self._seals, self._last_kind = seals, seals.before if seals else None
         self._taken = 0  # so many of those in waiting are in the block already
         self._block = len(MAGIC)  # where it began
+        self._last_seal = -1  # of those in waiting, the one that covers the last record as well
         self._end = self._written = self._synced = end
         self._sync_fault: OSError | None = None
         self._stop = threading.Event()
@@ -156,7 +160,7 @@ class JournalWriter:
         path = Path(path)
         fd = _open(path, 0)
         try:
-            end, torn_bytes, journal = _mend(path, fd)
+            end, torn_bytes, journal = _mend(path, fd, seals)
         except BaseException:
             os.close(fd)
             raise
@@ -185,6 +189,7 @@ class JournalWriter:
         """Keep a record in memory until `commit`. ``kind`` is a u8, ``host_ns`` an i64."""
         if kind == self._last_kind:
             self._seal(host_ns, payload)
+            self._last_seal = len(self._waiting) - 1
         length = len(payload)
         try:
             body = _pack_body(length, kind, host_ns) + payload
@@ -252,14 +257,17 @@ class JournalWriter:
             self._seals.take(b"".join(self._waiting[self._taken :]))
             self._taken = 0
         self._waiting.clear()
+        self._last_seal = -1
 
     def _cut_to_whole(self, done: int) -> None:
-        """After a failed write: leave no part of a record at the end of the file."""
-        end = 0
+        """After a failed write: leave no part of a record at the end of the file, nor a seal without what it covers."""
+        end = kept = 0
         for record in self._waiting:
             if end + len(record) > done:
                 break
-            end += len(record)
+            end, kept = end + len(record), kept + 1
+        if kept and kept - 1 == self._last_seal:
+            end -= len(self._waiting[kept - 1])
         with contextlib.suppress(OSError):  # then a torn tail stays, which the next write covers
             os.ftruncate(self._fd, self._written + end)
 
@@ -354,10 +362,10 @@ def _begin(path: Path, fd: int) -> None:
             os.close(folder)
 
 
-def _mend(path: Path, fd: int) -> tuple[int, int, Journal]:
+def _mend(path: Path, fd: int, seals: Seals | None) -> tuple[int, int, Journal]:
     """Cut a torn tail off, keeping it aside. Returns (where to append, bytes cut, what was read)."""
     journal = read_journal(path)
-    end = journal.end
+    end = seals.end(journal) if seals else journal.end
     tail = journal.data[end - journal.base :]
     try:
         if tail:

@@ -45,10 +45,17 @@ class Seals:
         self._hash = hashlib.sha256()
         return events.note("seal", **sealed)
 
+    def end(self, journal: Journal) -> int:
+        """Where an interrupted journal ends, without a seal whose last record is missing."""
+        told = sealed(journal[-1]) if len(journal) else None
+        return journal[-1].offset if told and "next_sha256" in told else journal.end
+
     def go_on(self, journal: Journal) -> int:
         """After an interruption: take what follows the last seal of a journal. Where that block begins."""
-        begin = next((one.offset for one in _backwards(journal) if sealed(one) is not None), len(MAGIC))
-        self._hash = hashlib.sha256(_bytes(journal, begin, journal.end))
+        end = self.end(journal)
+        found = (one.offset for one in _backwards(journal) if one.offset < end and sealed(one) is not None)
+        begin = next(found, len(MAGIC))
+        self._hash = hashlib.sha256(_bytes(journal, begin, end))
         return begin
 
 

@@ -206,27 +206,24 @@ class Session:
         if host_ns >= self._clock_due_ns:
             self._note_clock(host_ns)
         self._publish(host_ns)
-        if self._unkept:
-            return
         many = self.board.next_event - self._acknowledged >= ACK_EVENTS
         if many:
             self._acknowledged = self.board.next_event
         self.board.acknowledge(at_once=many)
 
     def _commit(self) -> None:
-        """A disk that is full ends the session; then it goes on without, to make the board safe."""
+        """A disk that is full ends the session: what cannot be recorded is neither acknowledged nor said."""
         try:
             self.journal.commit()
             self._unkept = None
         except RecordError as error:
             self._unkept = error
             self._asked_to_stop = self._asked_to_stop or str(error)
-            if not self.finished:
-                raise
+            raise
 
     def _publish(self, host_ns: int) -> None:
         self._commit()
-        if self.publisher and not self._unkept:
+        if self.publisher:
             self.publisher.committed(host_ns)
 
     def _note_clock(self, host_ns: int) -> None:
@@ -310,6 +307,7 @@ class Session:
 
     def was_ordered(self, payload: bytes) -> None:
         """A command that was sent."""
+        self.board.was_sent(payload)
         if payload[0] == _ARM and self.recovery.was_ordered(payload):
             self.drop_staged()
 
@@ -489,9 +487,12 @@ class Session:
         """Collect what is still on the way, then say how it went."""
         self.finished = True
         try:
-            self._collect()
-        except BoardError as error:
+            if not self._unkept:
+                self._collect()
+        except (BoardError, RecordError) as error:
             self._asked_to_stop = self._asked_to_stop or str(error)
+        if self._unkept:
+            self.board.fall_silent()
         self.conclude()
 
     def conclude(self, reason: str = "error") -> None:
@@ -508,9 +509,11 @@ class Session:
         summary.clock_error_us = round(board.clock.error_us(), 1) if board.clock.samples else 0.0
         summary.resends, summary.damaged_frames = board.resends, board.damaged
         self.journal.append(Kind.SUMMARY, board.link.now_ns(), msgspec.json.encode(summary.plain()))
-        self._publish(board.link.now_ns())
-        if self._unkept:
-            raise RecordError(f"{self._unkept}; the session was ended safely: make room, then `rig run --resume`")
+        try:
+            self._publish(board.link.now_ns())
+        except RecordError as error:
+            said = f"{error}; the session was ended safely: make room, then `rig run --resume`"
+            raise RecordError(said) from None
 
     def _collect(self) -> None:
         board, quiet = self.board, 0
@@ -521,5 +524,4 @@ class Session:
             before = self.summary.events
             self._pump()
             quiet = quiet + 1 if board.idle and self._running is None and self.summary.events - before < 8 else 0
-        if not self._unkept:
-            board.acknowledge()
+        board.acknowledge()

@@ -19,14 +19,16 @@ from sim.play import play
 from rig import core, journal
 from rig.board import Board
 from rig.clock import Clock
+from rig.events import Kind
 from rig.journal import JournalWriter
+from rig.journal_format import BODY
 from rig.numbering import Inbox
 from rig.session import Session
 
 AFTER = 300  # events, or records, before a defect shows
 
 
-def a_day(*, queue_bytes: int = 2048, stall_s: float = 0.0, unguarded: bool = False) -> Case:
+def a_day(*, queue_bytes: int = 2048, stall_s: float = 0.0, kill_s: float = 0.0, unguarded: bool = False) -> Case:
     """A quarter of a minute of a busy rig, without noise."""
     config = shipped_config()
     config["stream"] = config["imaging"]["frame_hz"] = config["simulator"]["frame_hz"] = "none"
@@ -36,7 +38,8 @@ def a_day(*, queue_bytes: int = 2048, stall_s: float = 0.0, unguarded: bool = Fa
     outputs["valve"] |= {"max_on_ms": 20 if unguarded else 80, "window_s": "none", "max_duty_ms": "none"}
     params = {"wait": "900ms", "iti": "100ms", "light": "800ms", "still": "900ms", "held": "40ms", "drop": "2.5ul"}
     params |= {"holds": "valve"} if unguarded else {}
-    episodes = [Episode(6_000_000, "stall", round(1e6 * stall_s))] if stall_s else []
+    lengths_s = {"stall": stall_s, "kill": kill_s}
+    episodes = [Episode(6_000_000, kind, round(1e6 * length_s)) for kind, length_s in lengths_s.items() if length_s]
     day = Case(4, config, str(HERE / "busy.py"), params, "mouse", 0.2, queue_bytes, 500, 20.0, 4096)
     return Case(**{**vars(day), "unguarded": unguarded, "episodes": episodes})
 
@@ -110,8 +113,10 @@ def test_an_error_bound_that_is_no_bound(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_record_written_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event's: of a command's or a note's, other judges would hear."""
     real, turn = journal.crc32, count()  # type: ignore[attr-defined]
-    monkeypatch.setattr(journal, "crc32", lambda data: real(data) ^ (next(turn) == AFTER))
+    spoilt = lambda body: BODY.unpack_from(body)[1] == Kind.EVENT and next(turn) == AFTER  # noqa: E731
+    monkeypatch.setattr(journal, "crc32", lambda body: real(body) ^ spoilt(body))
     found = judged(a_day(), tmp_path)
     assert {"damage", "verify", "events"} <= found
 
@@ -137,7 +142,7 @@ FIRMWARE: dict[str, tuple[str, str, str, dict[str, Any], str]] = {
         "safety.c",
         "    if (c->armed)\n        timer_set(c, TIMER_DEADMAN",
         "    if (c->locked)\n        c->armed = 1;\n    if (c->armed)\n        timer_set(c, TIMER_DEADMAN",
-        {"stall_s": 1.5},
+        {"kill_s": 3},  # who comes back asks first who is there
         "arming",
     ),
     "a state that lasts 1 us longer": (

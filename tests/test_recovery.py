@@ -117,8 +117,14 @@ def test_decisions_that_found_no_room_end_a_trial_and_not_the_day(tmp_path: Path
     assert session.summary["lost_events"] > 0
 
 
-def test_a_full_disk_ends_the_session_safely_and_it_goes_on_when_there_is_room(tmp_path: Path) -> None:
-    day, (session,) = played(a_day(at(5, "disk_full", 2)), tmp_path)
+@pytest.mark.parametrize("seed", range(6))
+def test_a_full_disk_ends_the_session_safely_and_it_goes_on_when_there_is_room(tmp_path: Path, seed: int) -> None:
+    """Whatever was to be written then: an event, a trial's table, the last stop, the seal of the summary.
+
+    A command that found no room is not sent (the judge of the wire looks), so the board's life goes on in the record.
+    """
+    case = replace(a_day(at(5 + 0.037 * seed, "disk_full", 2)), seed=seed)
+    day, (session,) = played(case, tmp_path)
     assert day.ends[0].startswith("RecordError")
     assert day.ends[1:] == ["minutes"]
     assert "resumed" in named(session)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import tempfile
 from pathlib import Path
 from zlib import crc32
@@ -182,3 +184,48 @@ def test_a_commit_that_failed_and_came_again_is_sealed_once(tmp_path: Path, monk
     found = list(blocks(journal))
     assert len(found) > 3
     assert broken(found) == []
+
+
+@pytest.mark.parametrize("kept", [0, 30])
+def test_a_seal_whose_last_record_was_torn_off_goes_with_it(tmp_path: Path, kept: int) -> None:
+    """Else the record that follows it after an interruption would be taken for an edited summary."""
+    path = tmp_path / JOURNAL
+    with JournalWriter.create(path, None, Seals()) as writer:
+        writer.append(Kind.EVENT, 1, b"an event")
+        writer.append(Kind.SUMMARY, 2, b"{}")
+    seal, summary = read_journal(path).offsets[1:]
+    path.write_bytes(path.read_bytes()[: summary + min(kept, HEAD_BYTES)])
+    with JournalWriter.reopen(path, None, Seals()) as writer:
+        assert writer.end_bytes == seal
+        writer.append(Kind.EVENT, 3, b"another")
+        writer.append(Kind.SUMMARY, 4, b"{}")
+    journal = read_journal(path, strict=True)
+    assert [one.host_ns for one in journal if sealed(one) is None] == [1, 3, 4]
+    assert broken(blocks(journal)) == []
+
+
+def test_a_full_disk_keeps_no_seal_without_what_it_covers(tmp_path: Path) -> None:
+    """The write ends just between the two."""
+    path = tmp_path / JOURNAL
+    writer = JournalWriter.create(path, None, Seals())
+    writer.append(Kind.EVENT, 1, b"an event")
+    writer.commit()
+    seal = writer.end_bytes
+    writer.append(Kind.SUMMARY, 2, b"{}")
+    summary = writer.end_bytes - HEAD_BYTES - 2
+    with pytest.MonkeyPatch.context() as patched:
+        rooms = iter([summary - seal])
+        patched.setattr("rig.journal.os.write", lambda fd, data: _write(fd, data, next(rooms, 0)))
+        with pytest.raises(RecordError, match="No space left"):
+            writer.commit()
+    assert path.stat().st_size == seal
+    writer.close()
+    journal = read_journal(path, strict=True)
+    assert [one.host_ns for one in journal if sealed(one) is None] == [1, 2]
+    assert broken(blocks(journal)) == []
+
+
+def _write(fd: int, data: bytes, room: int) -> int:
+    if not room:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return os.pwrite(fd, data[:room], os.lseek(fd, 0, os.SEEK_CUR))

@@ -1,4 +1,5 @@
-"""The judge of acknowledgements, at the wire: none before the journal's file has it, and in the end all of them.
+"""The judge of acknowledgements and commands, at the wire: none before the journal's file has it, and in the end no
+event without its acknowledgement.
 
 Reads what the program writes to the board and what stands in the file, and knows nothing of the code between.
 May not: change anything on its way.
@@ -13,8 +14,9 @@ from types import TracebackType
 from rig import wire
 from sim.disk import Disk
 from sim.faults import FaultyLink
-from sim.records import EVENT, EVENT_HEAD, HEAD, NUMBER
+from sim.records import COMMAND, EVENT, EVENT_HEAD, HEAD, NUMBER
 
+_COMMANDS = {message.number for message in wire.MESSAGES if 0x10 <= message.number < 0x40} - {NUMBER["restart"]}
 _NEXT = {NUMBER["ack"]: (struct.Struct("<xIB"), 0), NUMBER["ping"]: (struct.Struct("<xII"), 1)}
 
 
@@ -26,7 +28,8 @@ class Acks:
         self._splitter = wire.FrameSplitter()
         self._file: Path | None = None
         self._at = 0
-        self._next_kept = self._next_said = 0
+        self._next_kept = self._next_said = self._cuts = 0
+        self._ordered: set[bytes] = set()
 
     def __enter__(self) -> Acks:
         self._link.said = self._hear
@@ -42,6 +45,13 @@ class Acks:
             if payload[0] in _NEXT:
                 fields, which = _NEXT[payload[0]]
                 self._acknowledged(fields.unpack(payload)[which])
+            elif payload[0] in _COMMANDS and payload not in self._ordered:
+                self._commanded(payload)
+
+    def _commanded(self, payload: bytes) -> None:
+        self._read()
+        if payload not in self._ordered:
+            self._found.append(f"{wire.BY_NUMBER[payload[0]].name} was sent, and is not in the journal")
 
     def _acknowledged(self, next_event: int) -> None:
         self._read()
@@ -52,7 +62,10 @@ class Acks:
     def _read(self) -> None:
         """What the file has more than before."""
         if self._disk.journal != self._file:
-            self._file, self._at, self._next_kept, self._next_said = self._disk.journal, 14, 0, 0
+            self._file, self._next_said = self._disk.journal, 0
+            self._begin()
+        if self._disk.cuts != self._cuts:
+            self._begin()
         if self._file is None:
             return
         with self._file.open("rb") as file:
@@ -65,8 +78,15 @@ class Acks:
                 break
             if kind == EVENT:
                 self._next_kept = EVENT_HEAD.unpack_from(data, at + HEAD.size)[1] + 1
+            elif kind == COMMAND:
+                self._ordered.add(data[at + HEAD.size : at + HEAD.size + length])
             at += HEAD.size + length
         self._at += at
+
+    def _begin(self) -> None:
+        """Read the file from its first record."""
+        self._at, self._next_kept, self._cuts = 14, 0, self._disk.cuts
+        self._ordered.clear()
 
     def finish(self) -> None:
         """The day is over as it should be: nothing may be left without an answer."""

@@ -20,6 +20,7 @@ class Disk:
     def __init__(self, link: FaultyLink) -> None:
         self.link = link
         self.journal: Path | None = None  # the one that was opened last
+        self.cuts = 0  # how often a file was cut back
         self._files: set[int] = set()
         self._full_until_us = self._slow_until_us = 0
         self._slow_us = 0
@@ -67,6 +68,11 @@ class Disk:
         if fd in self._files:
             self._files.discard(fd)
             os.close(fd)
+
+    def ftruncate(self, fd: int, length: int) -> None:
+        """See os.ftruncate."""
+        self.cuts += 1
+        os.ftruncate(fd, length)
 
     def write(self, fd: int, data: bytes) -> int:
         """See os.write: whole, in part, or not at all."""

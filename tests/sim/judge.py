@@ -12,8 +12,12 @@ def judge(played: Played, *, verify: bool = True) -> list[str]:
     found = [f"acks: {text}" for text in played.acks[:3]]
     if not played.clean:
         found.append(f"ends: the day did not end: {played.ends}")
-    for folder in played.folders:
-        session = read(folder, played.truth)
+    sessions = [read(folder, played.truth) for folder in played.folders]
+    restarts = sum("started again" in (one.summary or {}).get("ended", "") for one in sessions)
+    resets = sum(text.split()[2] in ("reset", "unplug_power") for text in played.happened)
+    if restarts > resets:
+        found.append(f"ends: {restarts} sessions say that the board had started again, it did so {resets} times")
+    for folder, session in zip(played.folders, sessions, strict=True):
         checks = {
             "events": checkers.events(session),
             "complete": checkers.complete(session, played),
