@@ -115,7 +115,10 @@ def test_an_error_bound_that_is_no_bound(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_record_written_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An event's: of a command's or a note's, other judges would hear."""
     real, turn = journal.crc32, count()  # type: ignore[attr-defined]
-    spoilt = lambda body: BODY.unpack_from(body)[1] == Kind.EVENT and next(turn) == AFTER  # noqa: E731
+
+    def spoilt(body: bytes) -> bool:
+        return bool(BODY.unpack_from(body)[1] == Kind.EVENT) and next(turn) == AFTER
+
     monkeypatch.setattr(journal, "crc32", lambda body: real(body) ^ spoilt(body))
     found = judged(a_day(), tmp_path)
     assert {"damage", "verify", "events"} <= found
