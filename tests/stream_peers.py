@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from rig.stream.listen import Listener
 ROOT = Path(__file__).parents[1]
 
 
-def until(what: Callable[[], object], seconds: float = 20.0) -> None:
+def until(what: Callable[[], object], seconds: float = 100.0) -> None:
     """Wait for it; an AssertionError says that it did not come."""
     end_s = time.monotonic() + seconds
     while not what():
@@ -31,14 +31,19 @@ def until(what: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def listen_process(address: str, out: Path, *more: str) -> subprocess.Popen[str]:
-    """`rig listen … --once`, as a person starts it."""
-    words = [sys.executable, "-m", "rig", "listen", address, "--out", str(out), "--once", *more]
-    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+@contextlib.contextmanager
+def listen_process(address: str, out: Path) -> Iterator[subprocess.Popen[str]]:
+    """`rig listen … --once`, as a person starts it; it does not outlive the test."""
+    words = [sys.executable, "-m", "rig", "listen", address, "--out", str(out), "--once"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as listener:
+        try:
+            yield listener
+        finally:
+            listener.kill()
 
 
 class Listening:
-    """A listener in a thread of its own. ``proofs`` as sessions end."""
+    """A listener in a thread of its own, which stands still unless ``awake``. ``proofs`` as sessions end."""
 
     def __init__(
         self,
@@ -49,12 +54,15 @@ class Listening:
     ) -> None:
         self.proofs: list[Proof] = []
         self.listener = Listener(address, out, keys, self.proofs.append, heard)
+        self.awake = threading.Event()
+        self.awake.set()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
     def _run(self) -> None:
         while not self._ended.is_set():
+            self.awake.wait()
             self.listener.turn(20)
         self.listener.close()
 
@@ -69,6 +77,7 @@ class Listening:
 
     def __exit__(self, *_: object) -> None:
         self._ended.set()
+        self.awake.set()
         self._thread.join()
 
 
@@ -143,11 +152,10 @@ class Hostile:
 
     def _deaf(self) -> None:
         """A subscriber to everything that reads nothing: a handshake, then silence."""
-        from rig.stream import zmtp  # noqa: PLC0415
-
+        greeting = (b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL").ljust(64, b"\0")  # rfc.zeromq.org/spec/23
+        ready = b"\x04\x19\x05READY\x0bSocket-Type\x00\x00\x00\x03SUB"
         with contextlib.suppress(OSError), socket.create_connection(self._doors[0], timeout=1) as one:
-            ready = zmtp.command(b"READY", b"\x0bSocket-Type\x00\x00\x00\x03SUB")
-            one.sendall(zmtp.GREETING + ready + zmtp.message(b"\1"))
+            one.sendall(greeting + ready + b"\x00\x01\x01")
             self._ended.wait()
 
     def stop(self) -> None:
@@ -157,10 +165,12 @@ class Hostile:
             thread.join()
 
 
-def running_rig(data: Path, rate_hz: float, seconds: float, *more: str) -> tuple[subprocess.Popen[str], str]:
+def running_rig(
+    data: Path, rate_hz: float, seconds: float, *, address: str = "tcp://127.0.0.1:*"
+) -> tuple[subprocess.Popen[str], str]:
     """tests/stream_rig.py as a process of its own, and its address."""
-    words = [sys.executable, str(ROOT / "tests" / "stream_rig.py"), str(data), "tcp://127.0.0.1:*"]
-    rig = subprocess.Popen([*words, str(rate_hz), str(seconds), *more], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    words = [sys.executable, str(ROOT / "tests" / "stream_rig.py"), str(data), address, str(rate_hz), str(seconds)]
+    rig = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert rig.stdout
     return rig, rig.stdout.readline().strip()
 

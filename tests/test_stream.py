@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import socket
-import subprocess
-import sys
+import threading
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 import zmq
 from stream_peers import (
-    ROOT,
     Hostile,
     Listening,
     listen_process,
@@ -29,6 +28,7 @@ from stream_rig import SESSION, StreamRig
 
 from rig.errors import ConfigError
 from rig.stream import answers_at, open_publisher, schema, split_address
+from rig.stream.answer import RECENT_S
 from rig.stream.copy import Proof
 
 
@@ -72,43 +72,94 @@ def test_early_and_late_listeners_get_the_whole_session(tmp_path: Path, eager: b
 
 
 def test_a_listener_stalled_and_killed_again_and_again(tmp_path: Path) -> None:
-    rig, address = running_rig(tmp_path / "data", 5000, 7)
+    rig = StreamRig(tmp_path / "data", linger_s=60)
+    thread, stop = paced(rig, 5000)
     copy = tmp_path / "out" / SESSION / "journal"
+
+    def grown(before: int) -> bool:
+        return copy.exists() and copy.stat().st_size > before
+
     for _ in range(3):
         before = copy.stat().st_size if copy.exists() else 0
-        listener = listen_process(address, tmp_path / "out")
-        until(lambda before=before: copy.exists() and copy.stat().st_size > before)  # type: ignore[misc]
-        listener.kill()
-        listener.communicate()
-    listener = listen_process(address, tmp_path / "out")
-    time.sleep(0.7)
-    listener.send_signal(signal.SIGSTOP)
-    time.sleep(2)
-    listener.send_signal(signal.SIGCONT)
-    said, _ = listener.communicate(timeout=60)
-    told, _ = rig.communicate(timeout=60)
-    made = json.loads(told.splitlines()[-1])["made"]
+        with listen_process(rig.address, tmp_path / "out") as listener:
+            until(partial(grown, before))
+            listener.kill()
+    with listen_process(rig.address, tmp_path / "out") as listener:
+        until(partial(grown, copy.stat().st_size))
+        listener.send_signal(signal.SIGSTOP)
+        time.sleep(2)
+        listener.send_signal(signal.SIGCONT)
+        stop.set()
+        thread.join()
+        rig.end()
+        said, _ = listener.communicate(timeout=120)
     assert listener.returncode == 0
-    assert f"{made} of {made} events, 0 missing, 0 double" in said
+    assert f"{rig.made} of {rig.made} events, 0 missing, 0 double" in said
     whole(tmp_path / "data", tmp_path / "out")
 
 
+def test_a_listener_starved_of_its_processor_is_waited_for_at_the_end(tmp_path: Path) -> None:
+    rig = StreamRig(tmp_path / "data", linger_s=60)
+    with Listening(rig.address, tmp_path / "out") as listening:
+        rig.pace(2000, 0.5)
+        until(lambda: listening.records > 0)
+        listening.awake.clear()
+        rig.pace(2000, 0.5)
+        ending = threading.Thread(target=rig.end)
+        ending.start()
+        time.sleep(2 * RECENT_S)
+        assert ending.is_alive()
+        listening.awake.set()
+        until(lambda: listening.proofs)
+        ending.join()
+    good(listening.proofs[0], rig.made)
+
+
+def test_who_only_asks_which_session_is_on_is_not_waited_for_long(tmp_path: Path) -> None:
+    rig = StreamRig(tmp_path / "data", linger_s=1000)
+    with zmq.Context() as context:
+        ask = context.socket(zmq.DEALER)
+        ask.linger = 0
+        ask.connect(answers_at(rig.address))
+        ask.send(schema.encode(schema.Ping(1, "", 0)))
+        assert ask.poll(100_000)
+        rig.end()
+        ask.close()
+
+
+def test_answering_that_died_as_the_session_ended_is_begun_anew(tmp_path: Path) -> None:
+    rig = StreamRig(tmp_path / "data", linger_s=60)
+    with Listening(rig.address, tmp_path / "out") as listening:
+        rig.pace(2000, 0.5)
+        until(lambda: listening.records > 0)
+        listening.awake.clear()
+        rig.pace(2000, 0.5)
+        ending = threading.Thread(target=rig.end)
+        ending.start()
+        time.sleep(0.5)
+        child = rig.publisher._children[1]
+        assert child is not None
+        child.kill()
+        listening.awake.set()
+        until(lambda: listening.proofs)
+        ending.join()
+    good(listening.proofs[0], rig.made)
+
+
 def test_a_rig_that_dies_and_comes_again(tmp_path: Path) -> None:
-    port = free_port()
-    words = [sys.executable, str(ROOT / "tests" / "stream_rig.py"), str(tmp_path / "data"), f"tcp://127.0.0.1:{port}"]
-    first = subprocess.Popen([*words, "2000", "60"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    with Listening(f"tcp://127.0.0.1:{port}", tmp_path / "out") as listening:
+    address = f"tcp://127.0.0.1:{free_port()}"
+    first, _ = running_rig(tmp_path / "data", 2000, 600, address=address)
+    with first, Listening(address, tmp_path / "out") as listening:
         until(lambda: listening.records > 500)
         first.kill()
         first.communicate()
-        second = subprocess.Popen(
-            [*words, "2000", "2", "M07/2026-03-02_2"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        told, _ = second.communicate(timeout=60)
+        second = StreamRig(tmp_path / "data", address, "M07/2026-03-02_2", linger_s=60)
+        until(lambda: second.pace(2000, 0.1) and len(listening.proofs) == 1 and listening.records > 500)
+        second.end()
         until(lambda: len(listening.proofs) == 2)
     killed, then = listening.proofs
     assert (killed.state, killed.same, killed.missing, killed.double) == ("interrupted", True, 0, 0)
-    good(then, json.loads(told.splitlines()[-1])["made"])
+    good(then, second.made)
     whole(tmp_path / "data", tmp_path / "out", "M07/2026-03-02_2")
     whole(tmp_path / "data", tmp_path / "out")
 
@@ -159,14 +210,15 @@ def test_strangers_are_refused_and_logged_and_listeners_complete(tmp_path: Path)
         rig.pace(2000, 3)
         hostile.stop()
         rig.end()
-        until(lambda: listening.proofs, 40)
+        until(lambda: listening.proofs, 100)
     good(listening.proofs[0], rig.made)
     assert hostile.flooded > 100
     log = (tmp_path / "data" / SESSION / "stream.log").read_text(encoding="utf-8")
     refused = Counter[str]()
     for status in rig.publisher.status.values():
         refused.update(status["refused"])
-    assert refused["not the protocol"] > 10
+    assert refused["not the protocol, or without keys where keys are asked for"] > 10
+    assert refused["a subscription to no topic of ours"] > 10
     assert refused["a malformed request"] > 10
     assert sum(refused.values()) > 100
     assert all(why in log for why in refused)

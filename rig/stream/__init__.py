@@ -175,9 +175,15 @@ class Publisher:
         self._flags = bytearray(1)
         self._ring()
         tell, answer = self._children
-        for role, child, patience_s in (("answer", answer, MOST_S + 3), ("tell", tell, 3.0)):
-            if child is not None:
-                self.status[role] = _farewell(child, patience_s, wait_first=role == "answer")
+        until_s = time.monotonic() + MOST_S + 3
+        while answer is not None:
+            self.status["answer"] = _farewell(answer, until_s - time.monotonic(), wait_first=True)
+            if self.status["answer"] or time.monotonic() > until_s:
+                break
+            self._begin(1)  # it died, and somebody may lack something still
+            answer = self._children[1]
+        if tell is not None:
+            self.status["tell"] = _farewell(tell, 3.0, wait_first=False)
         for one in self._listening:
             one.close()
         os.close(self._end)
@@ -257,7 +263,7 @@ def _farewell(child: subprocess.Popen[bytes], patience_s: float, *, wait_first: 
     if not wait_first and child.stdin:
         child.stdin.close()
     try:
-        child.wait(patience_s)
+        child.wait(max(0.0, patience_s))
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()

@@ -39,8 +39,9 @@ WAITING_ANSWERS = 20  # to one peer, at most 256 kB each
 CREDIT_BYTES = 32 << 20  # one peer may ask for so much at once ...
 CREDIT_BYTES_S = 4 << 20  # ... and for so much a second: six times what 5,000 events a second are
 REQUEST_BYTES = 2_000  # what a request costs besides its answer
-RECENT_S = 3.0  # a listener that asked nothing for so long is not waited for
-FIRST_S = 1.5  # a listener that has just connected is given so long to say something
+RECENT_S = 3.0  # one that has gone, or copies nothing, is waited for so long after its last words
+FIRST_S = 3.0  # a listener that has just connected is given so long to say something
+CALL_S = 0.5  # at the end, those who lack something are called so often
 MAX_BYTES = 600 << 20
 
 
@@ -54,6 +55,8 @@ class Peer:
     seen_s: float = 0.0
     told: bool = False  # has it been sent how the session ended?
     sure: bool = False  # and has it spoken since, holding everything? Only then did that answer reach it
+    named: bool = False  # has it named the session it copies, and not only asked which is on?
+    gone: bool = False  # at the end: it is not connected any more
     credit: float = CREDIT_BYTES
     since_s: float = field(default_factory=time.monotonic)
 
@@ -106,10 +109,11 @@ class Answerer:
         self._guard.protect(self._router, "answer")
         self._router.setsockopt(zmq.RCVHWM, WAITING_REQUESTS)
         self._router.setsockopt(zmq.SNDHWM, WAITING_ANSWERS)
+        self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # who has gone is found out by sending
         bind(self._router, job.address, job.handle)
         self.library = Library(Path(job.data), job.session)
         self.peers: OrderedDict[bytes, Peer] = OrderedDict()
-        self._began_s = time.monotonic()
+        self._began_s = self._called_s = time.monotonic()
         self._poller = zmq.Poller()
         for source in (self._router, *self._guard.sockets):
             self._poller.register(source, zmq.POLLIN)
@@ -142,6 +146,7 @@ class Answerer:
                 now_held = sum(peer.have for peer in self.peers.values())
                 if now_held > held:  # as long as somebody comes nearer, all are waited for
                     until_s, held = now_s + self._job.linger_s, now_held
+                self._call(now_s)
             if until_s is not None and (now_s > min(until_s, last_s) or self._all_have_it(now_s)):
                 return
             if resident_bytes() > MAX_BYTES:
@@ -165,12 +170,27 @@ class Answerer:
     def _present(self) -> list[tuple[str, Peer]]:
         return [(peer.who, peer) for peer in self.peers.values() if peer.session == self.library.present]
 
+    def _call(self, now_s: float) -> None:
+        """Tell those who lack something that the session is over, and find out who has gone.
+
+        One that merely has not been heard for some seconds may be starved of its processor, and is waited for.
+        """
+        book = self.library.book("")
+        if book is None or now_s - self._called_s < CALL_S:
+            return
+        self._called_s = now_s
+        over = self._pong(0, book, None)
+        for identity, peer in self.peers.items():
+            if peer.named and not peer.sure and not peer.gone:
+                peer.gone = not self._send(identity, schema.encode(over))
+
     def _all_have_it(self, now_s: float) -> bool:
-        peers = [peer for peer in self.peers.values() if now_s - peer.seen_s < RECENT_S]
+        peers = [
+            peer for peer in self.peers.values() if now_s - peer.seen_s < RECENT_S or (peer.named and not peer.gone)
+        ]
         if not peers and now_s - self._began_s < FIRST_S:
             return False
-        book = self.library.book("")
-        return book is None or all(peer.sure for peer in peers)
+        return self.library.book("") is None or all(peer.sure for peer in peers)
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -202,23 +222,25 @@ class Answerer:
             return False
         book = self.library.book(request.session)
         if isinstance(request, schema.Ping):
-            pong = self._pong(request, book, read_ns)
+            pong = self._pong(request.id, book, read_ns, request.session)
             peer.seen_s = now_s
             self._note_held(peer, request, pong)
-            return self._send(identity, schema.encode(pong))
+            self._send(identity, schema.encode(pong))
+            return True
         if book is None or request.number < 0:
             self._log.refuse("a request for what is not there", peer.who)
             return False
         answer = self._records(request, book)
         peer.credit -= len(answer)
-        return self._send(identity, answer)
+        self._send(identity, answer)
+        return True
 
     def _note_held(self, peer: Peer, ping: schema.Ping, pong: schema.Pong) -> None:
         """How far a listener is. One that names no session only asks which is on, and may have ended with this one."""
         if not ping.session:
             peer.session = peer.session or self.library.present
             return
-        peer.session, peer.have = ping.session, ping.have
+        peer.session, peer.have, peer.named = ping.session, ping.have, True
         over = pong.state != "live" and pong.session == self.library.present
         peer.sure = over and peer.told and ping.have >= pong.count
         peer.told = over
@@ -238,15 +260,15 @@ class Answerer:
             return str(frame.get(name))
         return ""
 
-    def _pong(self, request: schema.Ping, book: Book | None, read_ns: int | None) -> schema.Pong:
+    def _pong(self, number: int, book: Book | None, read_ns: int | None, asked: str = "") -> schema.Pong:
         present = self.library.present
         if book is None:
-            return schema.Pong(request.id, read_ns, present, request.session, "unknown", 0, "")
+            return schema.Pong(number, read_ns, present, asked, "unknown", 0, "")
         state = "complete" if book.complete else "interrupted"
         if not book.complete and book.session == present and self._parent:
             state = "live"
         digest = "" if state == "live" else book.digest
-        return schema.Pong(request.id, read_ns, present, book.session, state, book.count, digest)
+        return schema.Pong(number, read_ns, present, book.session, state, book.count, digest)
 
     @staticmethod
     def _records(request: schema.From, book: Book) -> bytes:
@@ -256,8 +278,13 @@ class Answerer:
         return schema.encode(("records", request.id, book.session, book.count, messages))
 
     def _send(self, identity: bytes, answer: bytes) -> bool:
-        with contextlib.suppress(zmq.Again):  # it does not read what it asked for: its affair
+        """Send, or drop it where it does not read what it asked for. False: it is not connected any more."""
+        try:
             self._router.send_multipart((identity, answer), zmq.NOBLOCK)
+        except zmq.Again:
+            return True
+        except zmq.ZMQError as error:
+            return error.errno != zmq.EHOSTUNREACH
         return True
 
 

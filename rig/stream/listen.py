@@ -325,6 +325,8 @@ class Listener:
     def _take_pong(self, pong: schema.Pong, read_ns: int) -> None:
         sent_ns = self._pings.pop(pong.id, None)
         if sent_ns is None:
+            if pong.id == 0:  # it is over: say how far we are, before the rig stops waiting
+                self._ping_due_s = 0.0
             return
         self._present = pong.now
         if self.copy is None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from rig.stream.book import Growing
 from rig.stream.guard import Log
 from rig.stream.job import BY_BELL, BY_BYTE, NOT_AT_ALL, Job, Page, finish, job_from, resident_bytes
-from rig.stream.outlet import PREFIXES, open_outlet
+from rig.stream.outlet import PREFIXES, Outlet
 from rig.stream.schema import Maker
 
 BEAT_S = 1.0
@@ -35,7 +35,7 @@ class Teller:
         self._page = Page(Path(job.page or ""))
         self._log = Log(Path(job.log) if job.log else None, "tell")
         self._poll = select.poll()  # ZMQ's own poll takes longer to wake than all the rest we do
-        self._out = open_outlet(job, self._log, self._poll)
+        self._out = Outlet(job, self._log, self._poll)
         self._growing = Growing(job.journal)
         self._maker = Maker(job.session)
         self._eager = job.eager
@@ -93,11 +93,9 @@ class Teller:
 
     def _look(self, timeout_ms: int) -> tuple[bool, bool]:
         """Wait for the bell, a subscriber or the door. Has the session not let go of us? Has it rung?"""
-        ready = dict(self._poll.poll(timeout_ms))
-        rung = ready.pop(self._bell, 0)
-        open_still = not rung or bool(os.read(self._bell, 64))
-        self._out.serve(ready)
-        return open_still, bool(rung)
+        ready = dict(self._poll.poll(0 if self._out.serve() else timeout_ms))
+        rung = self._bell in ready
+        return not rung or bool(os.read(self._bell, 64)), rung
 
     def _beat(self) -> int:
         """Each second, say how far we are; returns the memory held if it is time to look."""
@@ -107,7 +105,6 @@ class Teller:
         self._beat_s = now_s
         if self._out.wanted and not self._behind:
             self._out.send([PREFIXES["beat"] + self._maker.beat(self._page.now_ns())])
-        self._out.beat()
         return resident_bytes()
 
 
