@@ -52,7 +52,7 @@ def plain_curves(curves: Learning, *, statistics: bool = False) -> dict[str, Any
                 "n": [int(n) for n in group.n_mice],
             }
     if any(len(pushes) for by_day in curves.pushes for pushes in by_day):
-        plain["likeness_r"] = _plain(curves.matrix())
+        plain["across_session_r"] = _plain(curves.matrix())
     if curves.light.any():
         plain["light_effect"] = {name: effect(curves, name) for name in EFFECTS}
     if statistics:

@@ -85,7 +85,7 @@ def test_in_the_terminal_and_in_groups(place: Path, capsys: pytest.CaptureFixtur
     assert main(["curve", "--data", str(place)]) == 0
     said = capsys.readouterr().out
     assert "2 mice, 3 days, light on day 3" in said
-    assert "light off" in said
+    assert "light on" in said
     words = ["curve", "--data", str(place), "--group", "a=M01", "--group", "b=M02"]
     assert main(words) == 0
     said = capsys.readouterr().out

@@ -18,6 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -43,11 +44,11 @@ from rig.record import sessions as folders
 
 SHOWN = (
     ("success", "success, %", 100.0, 0),
-    ("reaction_first_s", "cue to first movement, s", 1.0, 2),
-    ("cue_to_movement_s", "cue to rewarded movement, s", 1.0, 2),
+    ("reaction_first_s", "cue to first move, s", 1.0, 2),
+    ("cue_to_movement_s", "cue to rewarded move, s", 1.0, 2),
     ("cue_to_reward_s", "cue to reward, s", 1.0, 2),
     ("movement_to_reward_s", "movement to reward, s", 1.0, 2),
-    ("within_r", "likeness of pushes, r", 1.0, 2),
+    ("within_r", "trajectory correlation, r", 1.0, 2),
     ("n_trials", "trials", 1.0, 0),
 )
 FIGURES = (".png", ".svg", ".pdf")
@@ -185,12 +186,14 @@ def print_curves(console: Console, groups: Mapping[str, Learning]) -> None:
         light = f", light on day {', '.join(map(str, curves.light_days))}" if curves.light_days else ""
         title = f"{name + ': ' if name else ''}{len(curves.mice)} mice, {len(days)} days{light}; mean ± SEM"
         picked = sorted({0, len(days) // 2, len(days) - 1})
-        table = Table("", f"day {days[0]} to {days[-1]}", *(f"day {days[j]}" for j in picked), title=title)
+        table = Table("", title=title, box=SIMPLE_HEAD, padding=(0, 0, 0, 1))
+        table.add_column(f"day {days[0]} to {days[-1]}", no_wrap=True, min_width=len(days))
+        for j in picked:
+            table.add_column(f"day {days[j]}", justify="right")
         for measure, label, scale, digits in SHOWN:
-            for which in ("all", "off", "on") if curves.light_days else ("all",):
+            for which in ("off", "on") if curves.light_days else ("all",):  # without light, light days are as others
                 group = curves.group(measure, which)
                 cells = [mean_sem(scale * group.mean[j], scale * group.sem[j], digits) for j in picked]
-                if which == "all" or any(cell != "–" for cell in cells):
-                    line = label if which == "all" else f"  light {which}"
-                    table.add_row(line, sparkline(group.mean), *cells, style="dim" if which != "all" else "")
+                line = "  light on" if which == "on" else label
+                table.add_row(line, sparkline(group.mean), *cells, style="dim" if which == "on" else "")
         console.print(table)

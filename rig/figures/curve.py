@@ -21,9 +21,10 @@ PANELS = (
     ("reaction_first_s", "cue to first movement, s", "Reaction time", 1.0),
     ("cue_to_reward_s", "cue to reward, s", "Cue to reward", 1.0),
     ("movement_to_reward_s", "movement onset to reward, s", "Movement to reward", 1.0),
-    ("within_r", "median pairwise r", "Likeness of pushes (2 s)", 1.0),
+    ("within_r", "median pairwise r over 2 s", "Trajectory correlation within days", 1.0),
 )
 EXAMPLES = 14  # pushes drawn of a day
+BESIDE = 0.3  # how far right of its day a point of trials with light stands, days
 
 
 def draw_curves(groups: Mapping[str, Learning], path: Path, title: str = "") -> None:
@@ -72,20 +73,22 @@ def _curve_panel(axes: Any, groups: Mapping[str, Learning], name: str, scale: fl
     axes.set_xlim(min(c.days[0] for c in groups.values()) - 0.6, max(c.days[-1] for c in groups.values()) + 0.6)
     axes.set_ylim(*((0, 102) if name == "success" else (min(0.0, axes.get_ylim()[0]), None)))
     axes.xaxis.get_major_locator().set_params(integer=True)
-    place = "lower right" if name == "success" else "upper left" if name == "within_r" else "upper right"
-    axes.legend(fontsize=7.5, frameon=False, loc=place, handlelength=1.6)
+    # Above the curves, beside the heading: nowhere within is free for every study.
+    place = {"loc": "lower right", "bbox_to_anchor": (1.03, 0.985), "ncols": 3}
+    axes.legend(fontsize=7.5, frameon=False, handlelength=1.4, columnspacing=0.9, handletextpad=0.4, **place)
 
 
 def _lit_points(axes: Any, curves: Learning, name: str, scale: float, lit: Any) -> None:
-    """Trials with light: an open diamond a little to the right of the day, each animal tied to its trials without."""
+    """Trials with light: an open diamond beside the day, each animal tied to its trials without."""
     days = np.array(curves.days)[lit]
     on, off = scale * curves.values["on"][name][:, lit], scale * curves.values["off"][name][:, lit]
     for mouse in range(len(on)):
         for j, day in enumerate(days):
-            axes.plot([day, day + 0.35], [off[mouse, j], on[mouse, j]], color=LIGHT, lw=0.5, alpha=0.35, zorder=1)
+            axes.plot([day, day + BESIDE], [off[mouse, j], on[mouse, j]], color=LIGHT, lw=0.5, alpha=0.35, zorder=1)
     mean, sem = _mean_sem(on)
     style = {"fmt": "D", "color": LIGHT, "mfc": "white", "mew": 1.6, "ms": 5.5, "lw": 1.6, "zorder": 4}
-    axes.errorbar(days + 0.35, mean, sem, label="light on", **style)
+    n = int(np.isfinite(on).any(axis=1).sum())
+    axes.errorbar(days + BESIDE, mean, sem, label=f"light on (n = {n})", **style)
 
 
 def _mean_sem(values: Floats) -> tuple[Floats, Floats]:
@@ -99,16 +102,18 @@ def _mean_sem(values: Floats) -> tuple[Floats, Floats]:
 
 
 def _shade(axes: Any, groups: Mapping[str, Learning]) -> None:
-    for day in {day for curves in groups.values() for day in curves.light_days}:
+    for day in sorted({day for curves in groups.values() for day in curves.light_days}):
         axes.axvspan(day - 0.5, day + 0.5, color=SHADE, lw=0, zorder=0)
+        style = {"fontsize": 7, "ha": "center", "va": "top", "rotation": 90, "color": INK, "zorder": 5}
+        axes.text(day, 0.985, "light", transform=axes.get_xaxis_transform(), **style)
 
 
-# --- likeness and examples --------------------------------------------------------------------------------------------
+# --- correlation and examples -----------------------------------------------------------------------------------------
 
 
 def _matrix_panel(figure: Any, axes: Any, curves: Learning) -> None:
     matrix = curves.matrix()
-    tidy(axes, x="day", y="day", title=f"Likeness across days (n = {len(curves.mice)})")
+    tidy(axes, x="day", y="day", title=f"… and across days (n = {len(curves.mice)})")
     known = matrix[np.isfinite(matrix)]
     top = float(known.max()) if known.size else 1.0
     image = axes.imshow(matrix, cmap="viridis", vmin=min(0.0, float(known.min()) if known.size else 0.0), vmax=top)
