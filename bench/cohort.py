@@ -3,8 +3,8 @@
     python bench/cohort.py --data FOLDER [--trials 40] [--days 1,7,14] [--out docs/cohort.md]
 
 The sessions of these days are run first where FOLDER lacks them (all 14 days: 560; what was interrupted goes on). The
-page depends on the seed and on the program, and on nothing else. No microscope, and the lever's samples in larger
-batches: neither touches what a mouse does, and it takes half the time.
+page depends on the seed and on the program, and on nothing else. No microscope: it does not touch what a mouse does, and
+takes its time.
 """
 
 from __future__ import annotations
@@ -68,7 +68,6 @@ def jobs(trials: int, days: list[int]) -> list[Job]:
     for section, name, value in (
         ("imaging", "frame_hz", None),
         ("simulator", "frame_hz", None),
-        ("lever", "batch_samples", 20),
     ):
         plain[section][name] = value
     study = Study(from_plain(plain), MICE, DAYS, SEED, rules=Rules(trials=trials))

@@ -34,6 +34,7 @@ from rig.subject import History
 START = date(2025, 3, 3)  # day 1 of a simulated study, if nothing else is said: a Monday
 HOUR = time(12, tzinfo=UTC)
 SCRATCH = ".running"
+BATCH_SAMPLES = 20  # nobody watches a rehearsal live: full messages, the same samples, an eighth less to do
 
 
 @dataclass(frozen=True)
@@ -165,6 +166,7 @@ class Job:
         study = self.study
         plan = study.plan()
         plain = study.config.plain() | {"stream": None, "stream_keys": None, "data": ".", "archive": None, "plan": None}
+        plain["lever"]["batch_samples"] = BATCH_SAMPLES
         return Order(
             from_plain(plain),
             place / "config.yaml",

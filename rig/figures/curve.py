@@ -73,8 +73,9 @@ def _curve_panel(axes: Any, groups: Mapping[str, Learning], name: str, scale: fl
     axes.set_xlim(min(c.days[0] for c in groups.values()) - 0.6, max(c.days[-1] for c in groups.values()) + 0.6)
     axes.set_ylim(*((0, 102) if name == "success" else (min(0.0, axes.get_ylim()[0]), None)))
     axes.xaxis.get_major_locator().set_params(integer=True)
-    # Above the curves, beside the heading: nowhere within is free for every study.
-    place = {"loc": "lower right", "bbox_to_anchor": (1.03, 0.985), "ncols": 3}
+    # Above the curves, under the heading: nowhere within is free for every study.
+    axes.set_title(axes.get_title(loc="left"), loc="left", pad=17, fontsize=9.5, fontweight="bold", color=INK)
+    place = {"loc": "lower left", "bbox_to_anchor": (-0.03, 0.985), "ncols": 3}
     axes.legend(fontsize=7.5, frameon=False, handlelength=1.4, columnspacing=0.9, handletextpad=0.4, **place)
 
 
