@@ -3,8 +3,8 @@
     python bench/cohort.py --data FOLDER [--trials 40] [--days 1,7,14] [--out docs/cohort.md]
 
 The sessions of these days are run first where FOLDER lacks them (all 14 days: 560; what was interrupted goes on). The
-page depends on the seed and on the program, and on nothing else. No microscope: it does not touch what a mouse does, and
-takes its time.
+page depends on the seed and on the program, and on nothing else. No microscope: it does not touch what a mouse does,
+and takes its time.
 """
 
 from __future__ import annotations
