@@ -29,3 +29,12 @@ def load_config(path: str | Path = "config.yaml") -> Config:
 def beside(config_path: str | Path, place: str) -> Path:
     """Where a path written in a configuration leads: from the file's own folder, ``~`` being the user's home."""
     return Path(config_path).parent / Path(place).expanduser()
+
+
+def read_beside(config_path: str | Path, place: str) -> bytes:
+    """The bytes of a file that is named from a configuration's folder; ConfigError where it cannot be read."""
+    path = beside(config_path, place)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}; a file is looked for from {config_path}") from None

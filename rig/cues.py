@@ -9,15 +9,15 @@ stands in. May not: speak to the board, or know how a sound is made.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from rig import wire
 from rig.clock import HALF_WRAP, WRAP, Clock
 from rig.sound.book import SoundBook
-from rig.sound.events import Body, Kind, SoundEvent
-from rig.sound.onset import Method, Onset, OnsetTruth, Outcome, SyncMissed
+from rig.sound.events import Body, Card, Kind, SoundEvent
+from rig.sound.onset import Method, Onset, OnsetTruth, Outcome, SyncMissed, SyncStray
 from rig.table import Row
 from rig.watcher import Staged, Watcher
 
@@ -25,34 +25,6 @@ SYNC_WAIT_NS = 50_000_000  # so far from the card's own word the sync edge may c
 _SYNC = 1 << wire.INPUTS.index("sound_sync")
 _LOSSES = (Kind.NO_DEVICE, Kind.DEVICE_LOST)
 _GAPS = (Kind.UNDERRUN, Kind.CLOCK_STEP)
-
-
-class Card(Protocol):
-    """What is asked of a sound card, real or simulated: :class:`rig.soundcard.SoundEngine`. Times are the link's."""
-
-    @property
-    def body(self) -> Body:
-        """What makes the sound now."""
-
-    @property
-    def warning(self) -> str:
-        """One line as long as something is wrong."""
-
-    @property
-    def lead_ns(self) -> int:
-        """How far ahead a cue must be told."""
-
-    def schedule(self, sound: str, at_host_ns: int) -> int:
-        """Have it begin then, or as soon as it can; returns its token."""
-
-    def stop(self, token: int, at_host_ns: int = 1) -> None:
-        """Call it off, or let it fade: 1: now; a time: then; 0: not at all."""
-
-    def drain_events(self) -> list[SoundEvent]:
-        """What has happened since the last call."""
-
-    def close(self) -> None:
-        """It is over."""
 
 
 @dataclass
@@ -80,12 +52,14 @@ class SoundSum:
     """The sounds of a session, for its summary."""
 
     by: str
+    files: Mapping[str, str]
     counts: Counter[str] = field(default_factory=Counter)
 
     def plain(self, report: dict[str, int | float]) -> dict[str, Any]:
         """As JSON can hold it, with what is known of the onsets."""
         rounded = {name: round(value, 1) for name, value in report.items()}
-        return {"by": self.by, "events": dict(sorted(self.counts.items())), "onsets": rounded}
+        files = {"files": dict(self.files)} if self.files else {}
+        return {"by": self.by, "events": dict(sorted(self.counts.items())), "onsets": rounded, **files}
 
 
 class SoundWatcher(Watcher):
@@ -99,6 +73,7 @@ class SoundWatcher(Watcher):
         synced: the card's second channel is wired to the input sound_sync.
         pin: how a tone of the tone pin counts: NONE where nothing is connected to it.
         given: what the card's own word for an onset is.
+        files: SHA-256 of each recording that was read, by name; it grows as trials ask for more.
     """
 
     name = "sound"
@@ -115,6 +90,7 @@ class SoundWatcher(Watcher):
         synced: bool = False,
         pin: Method = Method.PIN,
         given: Method = Method.DAC,
+        files: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self._card, self._book, self._clock, self._now_ns, self._pin = card, book, clock, now_ns, pin
@@ -122,7 +98,7 @@ class SoundWatcher(Watcher):
         self._synced = synced
         without = Body.TONE_PIN if pin == Method.PIN else Body.SILENT
         by = given if given == Method.SIMULATED else card.body if card else without
-        self.sum = SoundSum(by.value)
+        self.sum = SoundSum(by.value, files or {})
         self._tones_to_pin = book.pin  # as the session began
         self._orders: dict[int, _Order] = {}
         self._told: dict[int, _Order] = {}  # every one whose onset is not settled
@@ -277,16 +253,18 @@ class SoundWatcher(Watcher):
             self.stop = f"no sound: {event.note}"
 
     def _settled(self, outcome: Outcome) -> None:
-        if not isinstance(outcome, Onset):
-            missed = isinstance(outcome, SyncMissed)
-            host_ns = outcome.dac_host_ns if isinstance(outcome, SyncMissed) else outcome.host_ns
-            fault = "its sync edge did not come" if missed else "a sync edge that belongs to no sound"
-            sound = self._name(int(outcome.sound)) if isinstance(outcome, SyncMissed) else ""
-            self.note("sound_fault", what=fault, sound=sound, trial=self._trial, board_us=self._board_us(host_ns))
-            return
-        order = self._told.pop(outcome.token, None)
-        if order:
-            self._note_onset(outcome, order)
+        match outcome:
+            case Onset():
+                order = self._told.pop(outcome.token, None)
+                if order:
+                    self._note_onset(outcome, order)
+            case SyncMissed():
+                self._fault("its sync edge did not come", self._name(int(outcome.sound)), outcome.dac_host_ns)
+            case SyncStray():
+                self._fault("a sync edge that belongs to no sound", "", outcome.host_ns)
+
+    def _fault(self, what: str, sound: str, host_ns: int) -> None:
+        self.note("sound_fault", what=what, sound=sound, trial=self._trial, board_us=self._board_us(host_ns))
 
     def _note_onset(self, onset: Onset, order: _Order) -> None:
         board_us = onset.board_us if onset.board_us is not None else self._board_us(onset.host_ns)

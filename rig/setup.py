@@ -6,6 +6,7 @@ Nothing here runs a session.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any, Self
 
 from rig import pins, task, wire
@@ -15,6 +16,7 @@ from rig.calibration import FILE, Calibrations
 from rig.calibration.age import level_calibration
 from rig.clock import Clock
 from rig.config import Config
+from rig.configfile import read_beside
 from rig.core import firmware_folder
 from rig.cues import SoundWatcher
 from rig.errors import BoardError, ConfigError, did_you_mean
@@ -43,7 +45,7 @@ class RigBench(Calibrations):
         book = SoundBook(pin=config.sound.device in (None, Body.TONE_PIN)) if sounds is None else sounds
         return replace(super().of(config, file), sounds=book)
 
-    def sound(self, generator: task.Tone | task.Noise) -> int | None:
+    def sound(self, generator: task.Audible) -> int | None:
         """The number of a sound for the card, or None for the board's tone pin."""
         return self.sounds.number(generator)
 
@@ -176,8 +178,15 @@ def sound_watcher(config: Config, link: Link, clock: Clock, book: SoundBook, fil
         return SoundWatcher(None, book, clock, link.now_ns, pin=Method.PIN if connected else Method.NONE)
     levels, settings = level_calibration(sound, file), SoundSettings.of(sound)
 
-    def made(asked: task.Tone | task.Noise) -> Sound:
-        return of_task(asked, settings.rate_hz, levels)
+    files: dict[str, str] = {}
+
+    def read(name: str) -> bytes:
+        data = read_beside(file, name)
+        files[name] = sha256(data).hexdigest()
+        return data
+
+    def made(asked: task.Audible) -> Sound:
+        return of_task(asked, settings.rate_hz, levels, read)
 
     sounds = {str(number): made(asked) for number, asked in enumerate(book.sounds)}
     virtual = isinstance(link, SimLink) and link.pace != 1
@@ -191,7 +200,7 @@ def sound_watcher(config: Config, link: Link, clock: Clock, book: SoundBook, fil
     book.added = lambda number, asked: card.add(str(number), made(asked))
     synced = "sound_sync" in config.inputs and sound.sync_ms > 0 and (virtual or not simulated)
     given = Method.SIMULATED if virtual else Method.DAC
-    return SoundWatcher(card, book, clock, link.now_ns, synced=synced, given=given)
+    return SoundWatcher(card, book, clock, link.now_ns, synced=synced, given=given, files=files)
 
 
 def _fault(text: str) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Bench(Protocol):
     def light_level(self, power_mw: float) -> int:
         """Light power to command 0..255."""
 
-    def sound(self, generator: task.Tone | task.Noise) -> int | None:
+    def sound(self, generator: task.Audible) -> int | None:
         """The number of a sound prepared on the host, or None for the board's tone pin."""
 
 
@@ -236,7 +236,7 @@ class _Maker:
             width_us = self._timer(str(generator), generator.duration, least=50)
             return row | {"kind": int(wire.Generator.TONE), "width_us": width_us}
         row["delay_us"] = self._timer(f"{generator}: delay", generator.delay)
-        if isinstance(generator, (task.Tone, task.Noise)):
+        if isinstance(generator, task.Audible):
             return row | self._sound_row(generator)
         if isinstance(generator, task.Drop):
             width_us = self.bench.open_us(generator.volume.ul)
@@ -270,7 +270,7 @@ class _Maker:
             row["period_us"] = self._timer(f"{generator}: period", generator.period)
         return row
 
-    def _sound_row(self, generator: task.Tone | task.Noise) -> Row:
+    def _sound_row(self, generator: task.Audible) -> Row:
         number = self.bench.sound(generator)
         row = {"width_us": self._timer(f"{generator}: duration", generator.duration, least=50)}
         if number is None and isinstance(generator, task.Tone):

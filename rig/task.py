@@ -173,6 +173,36 @@ class Noise(_Generator):
 
 
 @dataclass(frozen=True)
+class Click(_Generator):
+    """One rectangular pulse through the sound card; its level is that of a sine with the same peak."""
+
+    width: Time
+    level: Level = 70 * db
+    delay: Time = Time(0)
+
+    @property
+    def duration(self) -> Time:
+        """How long it lasts."""
+        return self.width
+
+    def __str__(self) -> str:
+        return f"click {self.width}"
+
+
+@dataclass(frozen=True)
+class Recording(_Generator):
+    """The beginning of a WAV file, ``duration`` of it, through the sound card. The file lies beside ``config.yaml``."""
+
+    file: str
+    duration: Time
+    level: Level = 70 * db
+    delay: Time = Time(0)
+
+    def __str__(self) -> str:
+        return f"recording {self.file}"
+
+
+@dataclass(frozen=True)
 class Code(_Generator):
     """A number on an output: a sync pulse, then gap and bit for each bit, most significant first (TASK.md 1 [AP])."""
 
@@ -199,7 +229,8 @@ class Deadline(_Generator):
         return f"deadline {self.duration}"
 
 
-Generator = Pulse | Train | Drop | Tone | Noise | Code | Deadline
+Audible = Tone | Noise | Click | Recording
+Generator = Pulse | Train | Drop | Audible | Code | Deadline
 Rule = Window | Press
 
 

@@ -31,6 +31,8 @@ NEEDED = ("pulseaudio", "parec", "pactl")
 # A recorder that asks for 1 ms makes the sink render 1 ms at a time, so that what is recorded
 # arrives that long before it would be converted, and no later than the scheduler allows.
 RENDER_MS = 1
+STEADY_MS = 20  # a machine on which the recorder was never held up for longer has time for sound
+PATIENCE_S = 60  # with a machine that is busy
 PAREC = (
     "parec",
     "--device=rig.monitor",
@@ -131,11 +133,11 @@ class NullSink:
         """End the daemon, like a device that is unplugged."""
         if self._listener is not None:
             self._listener.kill()
-            self._listener.wait(10)
+            self._listener.wait(PATIENCE_S)
             self._listener = None
         if self._daemon is not None:
             self._daemon.send_signal(sig)
-            self._daemon.wait(10)
+            self._daemon.wait(PATIENCE_S)
             self._daemon = None
 
     def freeze(self) -> None:
@@ -156,6 +158,8 @@ class Recording:
         """``stamps``: host ns and bytes so far of each read, shape (reads, 2)."""
         self.samples = samples
         host_ns, frames = stamps[:, 0].astype(np.float64), stamps[:, 1] / (4 * CHANNELS)
+        # Whether this machine kept time: where it did not, no times can be tested on it.
+        self.steady = bool(np.diff(host_ns).max() < STEADY_MS * 1e6)
         late_ns = host_ns - frames * 1e9 / RATE_HZ
         # A read can be late, never early: the quickest read of each stretch shows the sink's clock.
         stretch = ((host_ns - host_ns[0]) // 5e8).astype(np.int64)
@@ -194,7 +198,7 @@ class Recorder:
         """Stop and return what was recorded."""
         assert self._process is not None
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(PATIENCE_S)
         raw = np.fromfile(self._raw, dtype="<f4")
         samples = raw[: len(raw) // CHANNELS * CHANNELS].reshape(-1, CHANNELS)
         return Recording(samples, np.fromfile(self._stamps, dtype="<i8").reshape(-1, 2))
@@ -206,7 +210,7 @@ def _spans(firsts: NDArray[np.int64], end: int) -> list[tuple[int, int]]:
 
 def _wait(ready: object, fault: str) -> None:
     assert callable(ready)
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + PATIENCE_S
     while not ready():
         if time.monotonic() > give_up:
             raise RuntimeError(fault)
@@ -223,7 +227,7 @@ def _record(raw_path: str, stamps_path: str) -> None:
             total += len(chunk)
             stamps.write(struct.pack("<qq", time.monotonic_ns(), total))
             raw.write(chunk)
-    parec.wait(10)
+    parec.wait(PATIENCE_S)
 
 
 if __name__ == "__main__":

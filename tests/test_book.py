@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig import db, hz, khz, ms, s
+from rig import db, hz, khz, ms, s, us
 from rig.errors import ConfigError
-from rig.sound.book import MOST, Asked, SoundBook
-from rig.task import Noise, Tone
+from rig.sound.book import MOST, SoundBook
+from rig.task import Audible, Click, Noise, Recording, Tone
 
 tones = st.builds(
     lambda f, d, level, delay: Tone(f * hz, d * ms, level * db, delay * ms),
@@ -20,9 +20,12 @@ tones = st.builds(
 )
 noises = st.builds(lambda d, level: Noise(d * ms, level * db), st.integers(1, 9000), st.integers(0, 90))
 
+clicks = st.builds(lambda width, level: Click(width * us, level * db), st.integers(50, 900), st.integers(0, 90))
+recordings = st.builds(Recording, st.text(max_size=9), st.integers(1, 9000).map(lambda d: d * ms))
 
-@given(st.lists(tones | noises, max_size=30), st.booleans())
-def test_asked_again_in_the_same_order_the_numbers_are_the_same(asked: list[Asked], pin: bool) -> None:
+
+@given(st.lists(tones | noises | clicks | recordings, max_size=30), st.booleans())
+def test_asked_again_in_the_same_order_the_numbers_are_the_same(asked: list[Audible], pin: bool) -> None:
     book = SoundBook(pin)
     numbers = [book.number(one) for one in asked]
     again = SoundBook.from_plain(json.loads(json.dumps(book.plain())), pin=pin)
@@ -35,7 +38,7 @@ def test_asked_again_in_the_same_order_the_numbers_are_the_same(asked: list[Aske
 
 
 def test_whoever_makes_sounds_is_told_of_each_new_one_once() -> None:
-    told: list[tuple[int, Asked]] = []
+    told: list[tuple[int, Audible]] = []
     book = SoundBook(pin=False, added=lambda number, asked: told.append((number, asked)))
     cue = Tone(6 * khz, 10 * s, 70 * db, 5 * ms)
     assert [book.number(cue), book.number(Noise(1 * s)), book.number(replace(cue, delay=0 * ms))] == [0, 1, 0]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from rehearse import rig_folder, run_session
+from test_sound import wav
 
 from rig.cli import main
 from rig.doors.verify import check
@@ -33,6 +35,24 @@ def trial(p, past, rng):
         State("sound", start=tone, when={SOUND_SYNC.high: "cue"}, after=(50 * ms, "unheard")),
         State("cue", after=(500 * ms, END), outcome="heard"),
         State("unheard", stop=tone, after=(100 * ms, END), outcome="unheard"),
+    )
+'''
+
+CALLS = '''"""A click, and a recorded call."""
+
+from rig import END, Click, Params, Recording, State, Trial, db, ms, us
+
+PARAMS = Params()
+
+
+def trial(p, past, rng):
+    """One after the other."""
+    click, call = Click(100 * us, 60 * db), Recording("calls/one.wav", 80 * ms, 60 * db)
+    return Trial(
+        State("wait", after=(300 * ms, "click")),
+        State("click", start=click, after=(200 * ms, "call")),
+        State("call", start=call, when={call.ended: "rest"}, outcome="heard"),
+        State("rest", after=(300 * ms, END)),
     )
 '''
 
@@ -115,6 +135,25 @@ def test_a_state_waits_for_the_sync_edge(
     assert summary["outcomes"] == {outcome: 3}
     report = check(Path(summary["session"]))  # with it, sounds that were asked for while the session ran
     assert report.good, report.faults
+
+
+def test_clicks_and_recordings_sound_and_the_record_says_which_file_it_was(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "calls.py").write_text(CALLS, encoding="utf-8")
+    config, words = rig_folder(tmp_path, **CARD, **SYNCED), ["--protocol", str(tmp_path / "calls.py"), "--trials", "2"]
+    assert main(["run", "--config", str(config), "--fast", *words]) == 1
+    assert "calls/one.wav: No such file or directory" in capsys.readouterr().err
+    (tmp_path / "calls").mkdir()
+    call = wav(0.1 * np.sin(2 * np.pi * 6000 * np.arange(4800) / 48_000)[:, None])
+    (tmp_path / "calls" / "one.wav").write_bytes(call)
+    summary = run_session(config, capsys, *words)
+    found = notes(summary["session"], "sound")
+    onsets = [note["sound"] for note in found if note["what"] == "onset"]
+    assert onsets == 2 * ["click 100 us", "recording calls/one.wav"]
+    assert summary["outcomes"] == {"heard": 2}
+    assert summary["sound"]["files"] == {"calls/one.wav": sha256(call).hexdigest()}
+    assert check(Path(summary["session"])).good
 
 
 def test_without_a_card_tones_are_the_tone_pins_and_exact(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

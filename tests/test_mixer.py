@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rig.sound.dacclock import DacClock
 from rig.sound.mixer import VOICES, Heard, Mixer, Record, Ring, Samples
 
 STEP_NS = 1e9 / 48_000
@@ -131,6 +133,24 @@ def test_no_more_sounds_than_voices_and_voices_come_back() -> None:
 def test_a_sound_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="float32 of shape"):
         Mixer([np.zeros((4, 2), dtype=np.float32)], 8, 1, 0)
+
+
+def test_a_block_is_mixed_without_making_an_array() -> None:
+    """However long the block, mixing it takes no more memory than Python's own small objects."""
+    block, channels = 8192, 2
+    mixer, clock = Mixer([sound(5 * block, 1e-6, channels)], block, channels, 2 * block), DacClock(48_000, block)
+    for token in (1, 2, 3):
+        mixer.arm(token, 0, 0)
+    mixer.stop(2)
+    used: list[int] = []
+    for k in range(8):  # all play, one fades, all end
+        tracemalloc.start()
+        clock.update(round(T0_NS + k * block * STEP_NS), 5e6)
+        mixer.fill(T0_NS + k * block * STEP_NS, STEP_NS, 7)
+        used.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert max(used) < mixer.block.nbytes / 10
+    assert mixer.outstanding() == []
 
 
 @given(st.lists(st.integers(0, 12), max_size=30), st.integers(1, 8))

@@ -17,7 +17,7 @@ from rig import task
 from rig.errors import ConfigError
 from rig.sound import Asked, Click, Noise, Recording, Tone, make, of_task, with_sync
 from rig.sound.loudness import LevelCalibration
-from rig.units import db, hz, ms
+from rig.units import db, hz, ms, us
 
 RATE = 48_000
 FLAT = LevelCalibration(date(2025, 3, 1), "amp", 0.0, ((1000.0, 100.0), (16_000.0, 100.0)))
@@ -119,6 +119,7 @@ REFUSED: list[tuple[Asked, str]] = [
     (Noise(low_hz=4000, high_hz=8000, length_ms=100, level_dbfs=-1), "would clip"),
     (Click(width_us=5, level_dbfs=-6), "under one sample"),
     (Recording(wav=b"RIFF", level_dbfs=-20), "not a WAV file"),
+    (Recording(wav=wav(np.full((4800, 1), 0.5)), length_ms=101, level_dbfs=-20), "101 ms asked, it is 100 ms long"),
     (Recording(wav=wav(np.full((4800, 1), 0.5), rate_hz=44_100), level_dbfs=-20), "made at 44100 Hz"),
     (Recording(wav=wav(np.zeros((4800, 1))), level_dbfs=-20), "silent"),
     (Recording(wav=wav(np.full((4800, 1), 0.5)), level_db=60), "over 1 % of its power"),
@@ -167,6 +168,12 @@ def test_a_protocols_generators_become_sounds() -> None:
     assert noise.length_ms == 500
     with pytest.raises(ConfigError, match="needs a calibration"):
         of_task(task.Noise(500 * ms), RATE)
+    click = of_task(task.Click(100 * us, level=70 * db), RATE, FLAT)
+    assert np.allclose(click.samples, [10 ** (-30 / 20)] * 5)
+    file = wav(np.sin(2 * np.pi * 3000 * np.arange(4800) / RATE)[:, None])
+    call = of_task(task.Recording("call.wav", 50 * ms, level=70 * db), RATE, FLAT, {"call.wav": file}.__getitem__)
+    assert call.length_ms == 50
+    assert rms_db(call.samples) == pytest.approx(-30, abs=0.01)
 
 
 @given(st.floats(50, 110))

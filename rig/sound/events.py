@@ -1,4 +1,4 @@
-"""What the sound engine is asked for and what it tells: settings, events, the choice of a device.
+"""What a sound card is asked for and what it tells: settings, orders, events, the choice of a device.
 
 Floor 0: plain records and one choice from a list. Nothing here plays or opens anything.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from rig import config
 from rig.errors import ConfigError, did_you_mean
@@ -42,9 +42,9 @@ class Kind(StrEnum):
 class SoundEvent(NamedTuple):
     """One thing that happened. ``sound`` is empty where no sound is meant.
 
-    ``host_ns``: STARTED and ENDED, when that sample leaves the converter; otherwise when it was
-    seen. ``error_ns`` bounds it. ``asked_ns``: the time asked for (of ``play``: when it was called).
-    ``value``: ENDED samples sounded; UNDERRUN and EVENTS_LOST a count; CLOCK_STEP nanoseconds.
+    ``host_ns``: STARTED and ENDED, when that sample leaves the converter; otherwise when it was seen. ``error_ns``
+    bounds it. ``asked_ns``: the time asked for (of ``play``: when it was called). ``value``: ENDED samples sounded;
+    UNDERRUN and EVENTS_LOST a count; CLOCK_STEP nanoseconds.
     """
 
     kind: Kind
@@ -58,12 +58,40 @@ class SoundEvent(NamedTuple):
     note: str = ""
 
 
+class Card(Protocol):
+    """What is asked of a sound card, real or simulated: :class:`rig.soundcard.SoundEngine`. Times are the link's."""
+
+    @property
+    def body(self) -> Body:
+        """What makes the sound now."""
+
+    @property
+    def warning(self) -> str:
+        """One line as long as something is wrong."""
+
+    @property
+    def lead_ns(self) -> int:
+        """How far ahead a cue must be told."""
+
+    def schedule(self, sound: str, at_host_ns: int) -> int:
+        """Have it begin then, or as soon as it can; returns its token."""
+
+    def stop(self, token: int, at_host_ns: int = 1) -> None:
+        """Call it off, or let it fade: 1: now; a time: then; 0: not at all."""
+
+    def drain_events(self) -> list[SoundEvent]:
+        """What has happened since the last call."""
+
+    def close(self) -> None:
+        """It is over."""
+
+
 @dataclass(frozen=True)
 class SoundSettings:
     """The stream asked for. ``device`` None: none wanted. ``latency_ms`` None: the device's least.
 
-    ``delay_us`` ± ``delay_error_us``: the constant from PortAudio's converter time to the jack, as a
-    sync pulse measured it. ``without_device``: what stands in when it is absent or lost.
+    ``delay_us`` ± ``delay_error_us``: the constant from PortAudio's converter time to the jack, as a sync pulse
+    measured it. ``without_device``: what stands in when it is absent or lost.
     """
 
     device: str | None = None

@@ -1,9 +1,7 @@
-"""How loud full scale is: the dated table from frequency to dB SPL that one rig measured at one
-attenuation.
+"""How loud full scale is: the dated table from frequency to dB SPL that one rig measured at one attenuation.
 
-Floor 0: arithmetic on a small table. It reads no file and no clock; today's date is an argument. A
-calibration answers only for what was measured: between its lowest and highest octave, on its
-device, at its attenuation, and not for ever.
+Floor 0: arithmetic on a small table. It reads no file and no clock; today's date is an argument. A calibration answers
+only for what was measured: between its lowest and highest octave, on its device, at its attenuation, and not for ever.
 """
 
 from __future__ import annotations
@@ -27,9 +25,7 @@ _REMEDY = "run: rig sound calibrate"
 
 @dataclass(frozen=True)
 class LevelCalibration:
-    """dB SPL of a full-scale sine (peak 1.0) at each measured frequency; ascending (hz, dB)
-    pairs.
-    """
+    """dB SPL of a full-scale sine (peak 1.0) at each measured frequency; ascending (hz, dB) pairs."""
 
     measured_on: date
     device: str
@@ -37,9 +33,7 @@ class LevelCalibration:
     full_scale_db: tuple[tuple[float, float], ...]
 
     def __post_init__(self) -> None:
-        """Refuse a table that cannot be interpolated: empty, unordered, or with a figure that is
-        none.
-        """
+        """Refuse a table that cannot be interpolated: empty, unordered, or with a figure that is none."""
         table = self.full_scale_db
         if not table:
             raise ConfigError(f"sound calibration of {self.measured_on}: no octave in it; {_REMEDY}")
@@ -54,9 +48,7 @@ class LevelCalibration:
         return self.full_scale_db[0][0], self.full_scale_db[-1][0]
 
     def warning(self, today: date, device: str, attenuation_db: float) -> str:
-        """An empty string, or one line when the calibration grows old; ConfigError when it must
-        not be used.
-        """
+        """An empty string, or one line when the calibration grows old; ConfigError when it must not be used."""
         if device != self.device:
             raise ConfigError(f'sound calibration is of device "{self.device}", not "{device}"; {_REMEDY}')
         if abs(attenuation_db - self.attenuation_db) > 0.01:
@@ -75,18 +67,14 @@ class LevelCalibration:
         return ""
 
     def at_db(self, tone_hz: float) -> float:
-        """dB SPL of a full-scale sine at ``tone_hz``, linear in dB between octaves; ConfigError
-        outside them.
-        """
+        """dB SPL of a full-scale sine at ``tone_hz``, linear in dB between octaves; ConfigError outside them."""
         low, high = self.range_hz
         if not low <= tone_hz <= high:
             raise ConfigError(f"{tone_hz:g} Hz is outside the calibrated {low:g}–{high:g} Hz; {_REMEDY}")
         return float(self.each_db(np.array([tone_hz]))[0])
 
     def each_db(self, freq_hz: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """The same for an array of frequencies in hertz, all of them inside the range (unchecked
-        here).
-        """
+        """The same for an array of frequencies in hertz, all of them inside the range (unchecked here)."""
         table_hz, table_db = np.array(self.full_scale_db, dtype=np.float64).T
         return np.asarray(np.interp(np.log2(freq_hz), np.log2(table_hz), table_db), dtype=np.float64)
 
@@ -101,9 +89,7 @@ class LevelCalibration:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "sound calibration") -> LevelCalibration:
-        """Read what ``to_dict`` wrote; ConfigError names ``where`` and the key that is missing or
-        wrong.
-        """
+        """Read what ``to_dict`` wrote; ConfigError names ``where`` and the key that is missing or wrong."""
         try:
             table = sorted((float(hz), float(db)) for hz, db in data["full_scale_db"].items())
             return cls(

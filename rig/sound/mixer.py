@@ -1,17 +1,14 @@
-"""The audio thread's work without the audio: which samples go into the next block, and what is told
-of it.
+"""The audio thread's work without the audio: which samples go into the next block, and what is told of it.
 
-Floor 0: time is an argument, the block is a buffer. ``fill`` runs in PortAudio's callback. It
-copies and adds arrays made beforehand; it makes no array, takes no lock, writes no log. (Python
-itself makes small objects – views, integers – from its own free lists; no way round that in
-Python.) Two sides share it without a lock:
+Floor 0: time is an argument, the block is a buffer. ``fill`` runs in PortAudio's callback. It copies and adds arrays
+made beforehand; it makes no array, takes no lock, writes no log. (Python itself makes small objects – views, integers –
+from its own free lists; no way round that in Python.) Two sides share it without a lock:
 
 - the host side (one thread): ``arm``, ``cancel``, ``stop``, ``events.take``;
 - the audio side (one thread): ``fill``, ``events.put``.
 
-A voice is written by the host while FREE, by the audio side otherwise. Whether a sound was
-cancelled or sounded is decided by who removes its token from ``_unclaimed``: one dict operation,
-which only one of the two can win.
+A voice is written by the host while FREE, by the audio side otherwise. Whether a sound was cancelled or sounded is
+decided by who removes its token from ``_unclaimed``: one dict operation, which only one of the two can win.
 """
 
 from __future__ import annotations
@@ -30,25 +27,20 @@ _FREE, _ARMED, _PLAYING = range(3)
 
 
 class Heard(IntEnum):
-    """What the audio side tells. ``host_ns`` is when the sample in question leaves the
-    converter.
-    """
+    """What the audio side tells. ``host_ns`` is when the sample in question leaves the converter."""
 
     STARTED = 1
     ENDED = 2  # value: samples sounded, release included
     CLIPPED = 3  # sounds overlap beyond full scale: limited, and told
     UNDERRUN = 4  # value: how many so far
     CLOCK_STEP = 5  # value: by how many ns the converter's clock jumped against the host's
-    FAULT = 6
 
 
 Record = tuple[int, ...]  # kind, token, host_ns, error_ns, asked_ns, value
 
 
 class Ring:
-    """One writer, one reader, slots made beforehand. What does not fit is dropped and counted in
-    ``lost``.
-    """
+    """One writer, one reader, slots made beforehand. What does not fit is dropped and counted in ``lost``."""
 
     def __init__(self, capacity: int) -> None:
         """A ring of ``capacity`` records of six integers."""
@@ -58,9 +50,7 @@ class Ring:
         self.lost = 0
 
     def put(self, kind: int, token: int, host_ns: int, error_ns: int, asked_ns: int, value: int) -> None:
-        """Writer: store one record; the counter moves last, so that the reader never sees half a
-        record.
-        """
+        """Writer: store one record; the counter moves last, so that the reader never sees half a record."""
         if self._written - self._read == len(self._slots):
             self.lost += 1
             return
@@ -100,14 +90,10 @@ class _Voice:
 
 
 class Mixer:
-    """Voices, and the block they are mixed into: ``block`` is float32, shape (block_samples,
-    channels).
-    """
+    """Voices, and the block they are mixed into: ``block`` is float32, shape (block_samples, channels)."""
 
     def __init__(self, sounds: Sequence[Samples], block_samples: int, channels: int, release_samples: int) -> None:
-        """``sounds`` are C-ordered float32 of shape (n, channels); a stopped sound fades over
-        ``release_samples``.
-        """
+        """``sounds`` are C-ordered float32 of shape (n, channels); a stopped sound fades over ``release_samples``."""
         self.block: Samples = np.zeros((block_samples, channels), dtype=np.float32)
         self.events = Ring(EVENTS)
         self._sounds: list[Samples] = []
@@ -137,8 +123,8 @@ class Mixer:
     def arm(self, token: int, sound: int, asked_ns: int, at_ns: int = 0) -> bool:
         """Start sound number ``sound`` when the converter reaches ``at_ns`` (0: at the next block).
 
-        False when no voice is free. ``asked_ns`` comes back in the record. The state is written
-        last: it hands the voice over.
+        False when no voice is free. ``asked_ns`` comes back in the record. The state is written last: it hands the
+        voice over.
         """
         voice = next((v for v in self._voices if v.state == _FREE), None)
         if voice is None:
@@ -152,9 +138,7 @@ class Mixer:
         return True
 
     def cancel(self, token: int) -> bool:
-        """True: it will never sound. False: the first sample is out of our hands (or the token is
-        unknown).
-        """
+        """True: it will never sound. False: the first sample is out of our hands (or the token is unknown)."""
         if self._unclaimed.pop(token, None) is None:
             return False
         for voice in self._voices:
@@ -163,8 +147,8 @@ class Mixer:
         return True
 
     def stop(self, token: int, at_ns: int = 1) -> None:
-        """Fade the sound out from ``at_ns`` (converter time; 1: the next block; 0: not at all).
-        Unknown tokens are ended ones.
+        """Fade the sound out from ``at_ns`` (converter time; 1: the next block; 0: not at all). Unknown tokens are
+        ended ones.
         """
         for voice in self._voices:
             if voice.token == token and voice.state != _FREE:
@@ -177,9 +161,7 @@ class Mixer:
     # The audio side.
 
     def fill(self, start_ns: float, step_ns: float, error_ns: int) -> None:
-        """Mix the next block, whose first sample leaves at host time ``start_ns``, the others
-        ``step_ns`` apart.
-        """
+        """Mix the next block, whose first sample leaves at host time ``start_ns``, the others ``step_ns`` apart."""
         self.block.fill(0.0)
         sounding = 0
         for voice in self._voices:
@@ -229,9 +211,7 @@ class Mixer:
             voice.state = _FREE
 
     def _fade_out(self, voice: _Voice, at: int) -> int:
-        """Add faded samples from index ``at`` of the block on; returns the index after the last of
-        them.
-        """
+        """Add faded samples from index ``at`` of the block on; returns the index after the last of them."""
         left = min(len(self._fade) - voice.released, len(voice.data) - voice.pos)
         count = min(len(self.block) - at, left)
         if count > 0:
@@ -244,9 +224,7 @@ class Mixer:
         return at + max(count, 0)
 
     def _limit(self, start_ns: float) -> None:
-        """Two sounds may add up to more than full scale: limit, and say so once. The sync channel
-        may overlap.
-        """
+        """Two sounds may add up to more than full scale: limit, and say so once. The sync channel may overlap."""
         heard = self.block[:, 0]
         if heard.max() > 1.0 or heard.min() < -1.0:
             if not self._clipping_told:

@@ -1,5 +1,4 @@
-"""When each sound was really heard: the best of the ways there are, which one it was, and how far
-it can be off.
+"""When each sound was really heard: the best of the ways there are, which one it was, and how far it can be off.
 
 Floor 0: events and times in, records out. Three ways, best first:
 
@@ -8,8 +7,8 @@ Floor 0: events and times in, records out. Three ways, best first:
 - ``dac``   PortAudio's converter time mapped to the host clock (``rig.sound.dacclock``): a bound, not a
   proof.
 
-``simulated``: a simulated card said so. ``none`` says that nothing sounded. Times are host nanoseconds;
-where the board saw the onset, ``board_us`` is kept as well, because the board's clock is the truth.
+``simulated``: a simulated card said so. ``none`` says that nothing sounded. Times are host nanoseconds; where the board
+saw the onset, ``board_us`` is kept as well, because the board's clock is the truth.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ class Method(StrEnum):
 
 
 class Onset(NamedTuple):
-    """One sound's onset. ``error_ns`` bounds ``host_ns``; ``asked_ns`` is 0 where no time was asked
-    for. ``prompt``: it was told too late to keep that time, and started as soon as it could.
+    """One sound's onset. ``error_ns`` bounds ``host_ns``; ``asked_ns`` is 0 where no time was asked for. ``prompt``: it
+    was told too late to keep that time, and started as soon as it could.
     """
 
     token: int
@@ -75,11 +74,10 @@ Outcome = Onset | SyncMissed | SyncStray
 
 @dataclass
 class OnsetTruth:
-    """Joins converter times, sync edges and pin events into one onset a sound, and keeps the
-    residuals.
+    """Joins converter times, sync edges and pin events into one onset a sound, and keeps the residuals.
 
-    ``sync_wait_ns`` is how far from the converter time the edge may come; 0 says that no sync pulse
-    is wired. ``given`` is how the card's own word for an onset is called.
+    ``sync_wait_ns`` is how far from the converter time the edge may come; 0 says that no sync pulse is wired. ``given``
+    is how the card's own word for an onset is called.
     """
 
     sync_wait_ns: int = 0
@@ -98,9 +96,7 @@ class OnsetTruth:
         self._pending.append(Onset(token, sound, dac_ns, None, error_ns, self.given, asked_ns, prompt))
 
     def edge(self, board_us: int, host_ns: int, error_ns: int) -> None:
-        """The board saw the sync input rise; ``error_ns`` is the clock fit's bound. May come
-        before ``started``.
-        """
+        """The board saw the sync input rise; ``error_ns`` is the clock fit's bound. May come before ``started``."""
         self._edges.append(_Edge(host_ns, board_us, error_ns))
 
     def pin(self, token: int, sound: str, board_us: int, host_ns: int, error_ns: int) -> Onset:
@@ -112,9 +108,7 @@ class OnsetTruth:
         return self._settled(Onset(token, sound, host_ns, None, 0, Method.NONE, 0))
 
     def underrun(self, host_ns: int, span_ns: int) -> None:
-        """A gap at ``host_ns``: sounds not yet through the converter left later, by ``span_ns`` at
-        most.
-        """
+        """A gap at ``host_ns``: sounds not yet through the converter left later, by ``span_ns`` at most."""
         self._pending = [
             o._replace(error_ns=o.error_ns + span_ns) if o.host_ns >= host_ns - span_ns else o for o in self._pending
         ]
@@ -143,8 +137,8 @@ class OnsetTruth:
         return out
 
     def report(self) -> dict[str, int | float]:
-        """The session's residuals in µs: onset − asked of scheduled sounds and of prompt ones, sync
-        edge − converter time; counts.
+        """The session's residuals in µs: onset − asked of scheduled sounds and of prompt ones, sync edge − converter
+        time; counts.
         """
         out: dict[str, int | float] = {f"{name}_count": n for name, n in sorted(self._counts.items())}
         for name, residuals_ns in (

@@ -28,6 +28,7 @@ TONE_S = 3.0
 DRIVE_DBFS = -20.0  # loud enough to read, far from the amplifier's limit
 TRIES = 5  # of a reading that came to nothing
 UNSTEADY_DB = 0.1
+PATIENCE_S = 5.0  # with a device that is late
 ReadLevel = Callable[[float], float]
 
 
@@ -65,7 +66,7 @@ def _test_one(engine: SoundEngine, name: str, sound: Sound, repeats: int) -> Sou
                 engine.schedule(name, time.monotonic_ns() + engine.lead_ns)
             else:
                 engine.play(name)
-            events += _until_ended(engine, engine.lead_ns / 1e9 + sound.length_ms / 1000 + 1)
+            events += _until_ended(engine, engine.lead_ns / 1e9 + sound.length_ms / 1000 + PATIENCE_S)
     started = [e for e in events if e.kind == Kind.STARTED]
     play_ms = [(e.host_ns - e.asked_ns) / 1e6 for e in started if not e.scheduled]
     off_us = [abs(e.host_ns - e.asked_ns) / 1e3 for e in started if e.scheduled]
@@ -170,7 +171,7 @@ def microphone_level(
         first_db, second_db = (tone_dbfs(half, hz, rate_hz) for half in np.array_split(used, 2))
         if abs(first_db - second_db) > UNSTEADY_DB:
             return math.nan
-        return full_scale_db + tone_dbfs(used, hz, rate_hz)
+        return full_scale_db + (first_db + second_db) / 2
 
     return read
 

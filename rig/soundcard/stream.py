@@ -24,9 +24,10 @@ from rig.sound.mixer import Heard, Mixer, Samples
 ATTEMPTS = 2  # a sound server may stall a stream at its start
 SETTLE_TIMEOUT_S = 5.0  # a sleeping sound server takes two seconds to wake
 SILENT_CALLBACK_NS = 500_000_000  # no callback for so long: the device is lost
+HELD_UP_NS = 200_000_000  # nobody asked for so long: then this program stood still, and its callbacks with it
 WARM_UP_UNDERRUNS = 3  # more than this before the first sound: the buffer is too small
 REALTIME_PRIORITY = 40
-LEAVE_S = 0.5  # the callback's thread gets so long to leave by itself
+LEAVE_S = 2.0  # the callback's thread gets so long to leave by itself
 _closing: set[OutputStream] = set()  # closing them has not returned: their device hangs
 
 
@@ -71,6 +72,7 @@ class OutputStream:
         self._ending = False
         self._end: type[Exception] = Exception
         self._last_ns = 0  # the newest callback; written by PortAudio's thread
+        self._asked_ns = self._awake_ns = 0  # of ``loss``: the last call, and the first after a pause
 
     def find(self) -> int:
         """PortAudio's index of the device; ConfigError when it, or PortAudio, is absent."""
@@ -120,8 +122,12 @@ class OutputStream:
         _closing.discard(self)
 
     def loss(self) -> str:
-        """Why the device must be taken for lost, or an empty string."""
-        silent_ns = time.monotonic_ns() - self._last_ns
+        """Why the device must be taken for lost, or an empty string. To be asked every few milliseconds."""
+        now_ns = time.monotonic_ns()
+        if now_ns - self._asked_ns > HELD_UP_NS:
+            self._awake_ns = now_ns
+        self._asked_ns = now_ns
+        silent_ns = now_ns - max(self._last_ns, self._awake_ns)
         if self._finished:
             return "ended"
         return f"asked for no samples for {silent_ns // 10**6} ms" if silent_ns > SILENT_CALLBACK_NS else ""
@@ -159,12 +165,14 @@ class OutputStream:
 
     def _warm_up(self) -> str:
         """Wait until the converter's clock is known; an empty string, or what went wrong."""
-        give_up = time.monotonic() + SETTLE_TIMEOUT_S
-        while not self._clock.settled:
-            if self._finished or time.monotonic() > give_up:
-                return "ended" if self._finished else f"gave no steady clock in {SETTLE_TIMEOUT_S:g} s"
+        began = time.monotonic()
+        while not self._clock.settled and not self._finished and time.monotonic() < began + SETTLE_TIMEOUT_S:
             time.sleep(0.005)
-        return f"had {self.underruns} underruns in its first second" if self.underruns > WARM_UP_UNDERRUNS else ""
+        if self._finished:
+            return "ended"
+        if self.underruns > WARM_UP_UNDERRUNS:
+            return f"had {self.underruns} underruns in its first {time.monotonic() - began:.0f} s"
+        return "" if self._clock.settled else f"gave no steady clock in {SETTLE_TIMEOUT_S:g} s"
 
     def _callback(self, out: Any, _frames: int, times: Any, status: Any) -> None:
         if self._ending:
