@@ -62,8 +62,8 @@ class PlainBench:
     def light_level(self, power_mw: float) -> int:
         return round(10 * power_mw)
 
-    def sound(self, generator: task.Tone | task.Noise) -> int | None:
-        return 3 if isinstance(generator, Noise) else None
+    def sound(self, generator: task.Audible) -> int | None:
+        return None if isinstance(generator, Tone) else 3
 
 
 def made(*states: State, limits: Limits | None = None) -> Table:
