@@ -1,7 +1,7 @@
-/* The whole firmware of an AVR board as one piece: Arduino compiles only what lies beside the sketch, and an 8-bit chip
- * gains from seeing everything at once. Other boards compile the files one by one. */
-#ifdef __AVR__
-#ifdef ARDUINO
+/* The whole firmware of a board as one piece: Arduino compiles only what lies beside the sketch, and an 8-bit chip gains
+ * from seeing everything at once. Other bodies compile the files one by one. */
+#if defined(__AVR__) || defined(__IMXRT1062__)
+#if defined(__AVR__) && defined(ARDUINO)
 #pragma GCC optimize("O2")
 #endif
 #include "core/core.c"
@@ -14,5 +14,9 @@
 #include "core/queue.c"
 #include "core/frame.c"
 #include "core/link.c"
+#ifdef __AVR__
 #include "boards/avr/avr.c"
+#else
+#include "boards/teensy/teensy.c"
+#endif
 #endif

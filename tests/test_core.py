@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from late import RING, Foretold, Late
 from reference import Event
-from scenarios import Maker, Scenario, Table, on_rule, push, ready, rule, state
+from scenarios import Maker, Scenario, Table, generator, on_rule, push, ready, rule, state
 
 from rig import wire
 
@@ -149,6 +149,22 @@ def test_what_a_window_armed_by_the_deadline_will_find_counts_no_hysteresis(move
     prompt.step(2000)
     assert [told.outputs for told in late.foretold] == outputs
     assert prompt.moments[1800][-1][0] == (outputs or [2])[0]
+
+
+@pytest.mark.parametrize(("stop", "levels"), [(0, [(31, 255)]), (1, [])])
+def test_a_train_that_is_stopped_between_pulses_dims_nothing_any_more(stop: int, levels: list[tuple[int, int]]) -> None:
+    laser = wire.OUTPUTS.index("laser")
+    train = generator(wire.Generator.TRAIN, output=laser, level=31, width_us=1000, period_us=5000)
+    states = [state(start=1, after_us=3000, after_to=1), state(stop=stop, outputs=1 << laser)]
+    late, prompt = Late(0), Reference(0)
+    for h in [*ready(700), *Table(1, states, [], [train]).commands(800)]:
+        late.take(h)
+        prompt.take(h)
+    for now_us in (1900, 4000):
+        late.step(now_us)
+    prompt.step(4000)
+    assert [told.levels for told in late.foretold if told.t_us == 3800] == levels
+    assert prompt.pins[3800][2 + laser] == (255 if stop else 31)
 
 
 def test_late_steps_of_long_scenarios_and_what_interrupts_foretell() -> None:

@@ -32,10 +32,22 @@ static void shine(aim_t *a, const wire_generator_t *plan)
         a->mask = plan->level;
 }
 
-/* A light comes on with this level. False where it may also come on with another one: only one can be kept ready. */
+/* A generator that held a light's level down stops: the level is not known any more, which 0 stands for. */
+static void unshine(aim_t *a, const wire_generator_t *plan)
+{
+    if (plan->output == OUT_LASER)
+        a->laser = 0;
+    if (plan->output == OUT_MASK)
+        a->mask = 0;
+}
+
+/* A light comes on with this level. False where that is not known, or it may also come on with another one: only one can
+ * be kept ready. */
 static bool settle(core_t *c, aim_t *a, uint8_t output, uint8_t level)
 {
     uint8_t bit = (uint8_t)(1u << output);
+    if (!level)
+        return false;
     if (a->known & bit)
         return c->gate.level[output] == level;
     a->known |= bit;
@@ -62,15 +74,16 @@ static uint16_t decided(core_t *c, aim_t *a, uint8_t outputs)
 static void restart(const core_t *c, aim_t *a, uint8_t g, uint8_t bit, bool start)
 {
     const wire_generator_t *plan = &running_table(c)->generator[g];
-    bool on;
+    bool on, shone = plan->kind <= GENERATOR_TRAIN && c->generator[g].phase != GENERATOR_DELAYS && (a->live & bit);
     if (start)
         on = !plan->delay_us && plan->kind != GENERATOR_TONE && plan->kind != GENERATOR_SOUND;
     else
-        on = plan->kind <= GENERATOR_TRAIN && plan->ramp_us && c->generator[g].phase != GENERATOR_DELAYS &&
-             (a->live & bit); /* it ramps */
+        on = shone && plan->ramp_us; /* it ramps */
     a->on = (uint8_t)(on ? a->on | bit : a->on & ~bit);
     if (on)
         shine(a, plan);
+    else if (shone)
+        unshine(a, plan);
 }
 
 static uint8_t outputs_of(const core_t *c, uint8_t on)

@@ -4,6 +4,8 @@
 
 #ifdef __AVR__
 #include "../boards/avr/limits.h"
+#elif defined(__IMXRT1062__)
+#include "../boards/teensy/limits.h"
 #endif
 
 #ifndef RIG_STATES
