@@ -71,19 +71,19 @@ static uint16_t decided(core_t *c, aim_t *a, uint8_t outputs)
 }
 
 /* Generator g is stopped or started as a state asks. */
-static void restart(const core_t *c, aim_t *a, uint8_t g, uint8_t bit, bool start)
+RIG_SELDOM static void restart(const core_t *c, aim_t *a, uint8_t g, uint8_t bit, bool start)
 {
     const wire_generator_t *plan = &running_table(c)->generator[g];
-    bool on, shone = plan->kind <= GENERATOR_TRAIN && c->generator[g].phase != GENERATOR_DELAYS && (a->live & bit);
+    bool on = plan->kind <= GENERATOR_TRAIN && c->generator[g].phase != GENERATOR_DELAYS && (a->live & bit);
+    if (on && (start || !plan->ramp_us)) {
+        unshine(a, plan);
+        on = false;
+    } /* else it ramps */
     if (start)
         on = !plan->delay_us && plan->kind != GENERATOR_TONE && plan->kind != GENERATOR_SOUND;
-    else
-        on = shone && plan->ramp_us; /* it ramps */
     a->on = (uint8_t)(on ? a->on | bit : a->on & ~bit);
     if (on)
         shine(a, plan);
-    else if (shone)
-        unshine(a, plan);
 }
 
 static uint8_t outputs_of(const core_t *c, uint8_t on)

@@ -242,12 +242,12 @@ static span_t press_span(const core_t *c, const wire_rule_t *rule, const rule_ru
     return span;
 }
 
-static span_t window_span(const wire_rule_t *rule, bool inside, uint8_t r, int32_t pos)
+static span_t window_span(const wire_rule_t *rule, bool inside, uint8_t r, int32_t pos, uint16_t hysteresis)
 {
     uint8_t code = (uint8_t)(ON_RULE + 4 * r);
     uint8_t enter = rule->hi_counts - rule->lo_counts > 1 ? (uint8_t)(code + DECISION_ENTER) : 0; /* else it holds none */
     if (inside)
-        return (span_t){rule->lo_counts - rule->hysteresis_counts, rule->hi_counts + rule->hysteresis_counts,
+        return (span_t){rule->lo_counts - hysteresis, rule->hi_counts + hysteresis,
                         (uint8_t)(code + DECISION_LEAVE), (uint8_t)(code + DECISION_LEAVE)};
     if (pos <= rule->lo_counts)
         return (span_t){-NOWHERE, rule->lo_counts + 1, 0, enter};
@@ -302,7 +302,8 @@ span_t rules_span(core_t *c, span_t *far)
             continue;
         const wire_rule_t *rule = rule_of(c, r);
         bool press = rule->kind == RULE_PRESS;
-        span_t span = press ? press_span(c, rule, &c->rule[r], r) : window_span(rule, c->rule[r].on, r, pos);
+        span_t span = press ? press_span(c, rule, &c->rule[r], r)
+                            : window_span(rule, c->rule[r].on, r, pos, rule->hysteresis_counts);
         span_narrow(&all, span);
         if (listed & 1)
             span_narrow(far, press ? before_press(rule, pos, span) : span);
@@ -321,9 +322,7 @@ bool rule_level_ahead(core_t *c, uint8_t rules, uint8_t code, int32_t pos, span_
     bool before = (c->armed_rules & BIT[r]) && c->rule[r].on;
     bool inside = in_window(rule, before, pos);
     if (narrower && !(c->armed_rules & BIT[r])) {
-        span_t span = {rule->lo_counts, rule->hi_counts, 0, 0}; /* no hysteresis yet when it is armed */
-        if (!inside)
-            span = window_span(rule, false, r, pos);
+        span_t span = window_span(rule, inside, r, pos, 0); /* when it is armed it has none yet */
         span_narrow(narrower, (span_t){span.lo, span.hi, 0, 0});
     }
     if (decision == DECISION_HELD)
