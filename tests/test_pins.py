@@ -33,8 +33,8 @@ def test_every_table_is_whole(board: str) -> None:
 def test_the_wiring_table_of_the_readme_is_the_boards_own() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| `")]
-    said = {row[0].strip("`"): [cell.strip() for cell in row[1:3]] for row in rows if len(row) >= 3}
-    for column, board in enumerate(("mega2560", "uno328p")):
+    said = {row[0].strip("`"): [cell.strip() for cell in row[1:4]] for row in rows if len(row) >= 5}
+    for column, board in enumerate(("mega2560", "uno328p", "teensy4")):
         table = {pin.role: pin.name for pin in read(board)}
         assert {role: cells[column] for role, cells in said.items() if cells[column] != "–"} == table
 
