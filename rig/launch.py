@@ -174,7 +174,7 @@ def _manifest(intent: Intent, hello: Hello, folder: Path, timing: dict[str, Any]
         "firmware": core.source_hash(),
         "wire": f"{wire.wire_hash():08x}",
         "board": hello._asdict(),
-        "animal": _animal(order) if config.body in ("simulator", "pty") else None,
+        "animal": _animal(order) if config.body in ("simulator", "pty", "emulator") else None,
         "seed": intent.seed,
         "rules": asdict(intent.rules),
         "protocol": {

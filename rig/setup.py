@@ -5,6 +5,8 @@ Nothing here runs a session.
 
 from __future__ import annotations
 
+import importlib
+import sys
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Self
@@ -157,13 +159,34 @@ def open_link(
         if animal is None or isinstance(animal, str):
             animal = make_animal(animal or simulator.animal, counts_per_mm, seed)
         return SimLink(animal, settings, PtyBody() if config.body == "pty" else None)
+    if config.body == "emulator":
+        return _emulated(config, animal)
     if config.body == "serial":
         return SerialLink(_port(config))
     if config.body == "firmata":
         return FirmataLink.of(config, _port(config))
     raise ConfigError(
-        f"config.yaml: body: {config.body} cannot be opened here; expected simulator, pty, serial or firmata"
+        f"config.yaml: body: {config.body} cannot be opened here; expected simulator, pty, emulator, serial or firmata"
     )
+
+
+def _emulated(config: Config, animal: str | Animal | None) -> Link:
+    """The Mega's own program on the emulated chip, as the tests have it, with an animal at its pins; virtual time."""
+    tests = firmware_folder().parent / "tests"
+    if not (tests / "chip_rig.py").exists():
+        raise ConfigError(
+            "config.yaml: body: emulator is in the sources only (libsimavr is not ours to ship): clone them"
+        )
+    if config.board != "mega2560":
+        raise ConfigError(f"config.yaml: body: emulator has a mega2560 in its rig, not a {config.board}")
+    if str(tests) not in sys.path:
+        sys.path.insert(0, str(tests))
+    if animal is None or isinstance(animal, str):
+        sign = -1 if config.lever.invert else 1
+        words = animal or config.simulator.animal
+        animal = make_animal(words, sign / config.lever.mm_per_count, config.simulator.seed)
+    link: Link = importlib.import_module("chip_rig").flashed_mega(animal)
+    return link
 
 
 def sound_watcher(config: Config, link: Link, clock: Clock, book: SoundBook, file: str = FILE) -> SoundWatcher:

@@ -43,7 +43,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--subject", default="test", help="the animal; names its folder (default: test)")
     add("--protocol", help="name or file of a protocol (default: of the animal's stage; else cued_lever)")
     add("--config", default="config.yaml", help="this rig's file (default: config.yaml)")
-    add("--body", choices=("simulator", "pty", "serial", "firmata"), help="instead of the one in config.yaml")
+    add(
+        "--body",
+        choices=("simulator", "pty", "emulator", "serial", "firmata"),
+        help="instead of the one in config.yaml",
+    )
     _plan_arguments(parser)
     weight = parser.add_mutually_exclusive_group()
     weight.add_argument("--weight", type=_positive, metavar="G", help="of the animal today, in grams")
@@ -126,7 +130,9 @@ def _order(args: argparse.Namespace) -> Order:
     config = load_config(args.config)
     if args.body:
         config = _with_body(config, args.body)
-    if config.body not in ("simulator", "pty") and (args.animal or args.fast or args.pace or args.date or args.fault):
+    if config.body not in ("simulator", "pty", "emulator") and (
+        args.animal or args.fast or args.pace or args.date or args.fault
+    ):
         raise ConfigError("--animal, --fast, --pace, --date and --fault are for the simulated rig (body: simulator)")
     return Order(
         config,
@@ -171,7 +177,8 @@ def asked_weight(args: argparse.Namespace, config: Config) -> float | None:
 
 
 def _with_body(config: Config, body: str) -> Config:
-    return from_plain({**config.plain(), "body": body})
+    board = "mega2560" if body == "emulator" and config.board == "simulator" else config.board
+    return from_plain({**config.plain(), "body": body, "board": board})
 
 
 def _changes(said: list[str]) -> dict[str, str]:
