@@ -15,7 +15,7 @@
 #define RIG_INPUTS 5
 #define RIG_DUTY_OUTPUTS 2 /* valve and laser */
 #define RIG_AHEAD_INPUTS 3
-#define RIG_QUEUE_BYTES 112
+#define RIG_QUEUE_BYTES 104
 #define RIG_PAYLOAD 40
 #define RIG_BATCH 4
 #define RIG_EDGE_RING 2
