@@ -15,8 +15,9 @@ import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from avr.board import ChipRig
 from avr.build import BOARDS, EmulatorError, avr_program, firmware_program
 from avr.emulator import Emulator
-from scenarios import on_input, on_rule, rule, state
+from scenarios import generator, on_input, on_rule, rule, state
 
 from rig.errors import RigError
-from rig.wire import Decision, InputEdge, Rule
+from rig.wire import Decision, Generator, InputEdge, Rule
 
 RATES_HZ = (1_000, 5_000, 10_000, 20_000)
 ENCODER = {"atmega2560": (("E", 4), ("E", 5)), "atmega328p": (("D", 2), ("D", 3))}
@@ -176,14 +177,17 @@ ROWS = [
 # --- the product ------------------------------------------------------------------------------------------------------
 
 SCAN = 1 << 4
+LOAD_HZ = {"atmega2560": 10_000, "atmega328p": 5_000}
 EVERY_US = {"atmega2560": 4_000, "atmega328p": 20_000}  # a decision
 TRAFFIC_US = 2000  # a command that matters to no state, so often; samples at 1 kHz go the other way
 
 
-def _ready(mcu: str, states: list[dict[str, int]], rules: list[dict[str, int]]) -> ChipRig:
+def _ready(
+    mcu: str, states: list[dict[str, int]], rules: list[dict[str, int]], generators: Sequence[dict[str, int]] = ()
+) -> ChipRig:
     rig = ChipRig(mcu)
     rig.setup(period_us=1000 if mcu == "atmega2560" else 5000)
-    rig.table(states, rules)
+    rig.table(states, rules, generators)
     rig.poll(5000)
     return rig
 
@@ -229,24 +233,38 @@ def product_keeps_count(mcu: str, rate_hz: float, edges: int = 10_000) -> bool:
     return bool(zeroed + last["first_counts"] + last["offsets"][-1] == edges)  # type: ignore[index, operator]
 
 
-def input_to_output(mcu: str, rate_hz: float, licks: int = 100) -> npt.NDArray[np.float64]:
-    """Latencies in us from an input's edge to the pin of the state it leads to, while the lever swings and decides."""
+def under_load(mcu: str, rate_hz: float, licks: int = 100) -> dict[str, npt.NDArray[np.float64]]:
+    """Inputs lead to a state of 2 ms with a pulse of 3 ms, while the lever swings, a rule decides and the line is busy.
+
+    In us, each: ``input``: from an input's edge to the pin of the state it leads to; ``timer``: that state's end against
+    its time; ``pulse``: its width against what was asked for; ``stamp``: the input's time as told against the true one.
+    """
     push = rule(Rule.PRESS, 3, 500, hysteresis_counts=1, time_us=500_000)
     first = state([(on_input(0, InputEdge.RISE), 1)], rules=1)
-    rig = _ready(mcu, [first, state(rules=1, outputs=SCAN, after_us=2000, after_to=0)], [push])
+    second = state(rules=1, outputs=SCAN, start=1, after_us=2000, after_to=0)
+    rig = _ready(mcu, [first, second], [push], [generator(Generator.PULSE, output=3, width_us=3000)])
     n = int(rate_hz * (licks * 0.02 + 0.05))
     rig.turn(edge_cycles(rate_hz, n, 1, rig.chip.cycle + 4000), np.where(np.arange(n) // 100 % 2 == 0, 1, -1))
     when = (rig.chip.cycle + 40_000 + np.arange(licks) * 320_003).astype(np.int64)
     rig.chip.schedule_pins(*rig.pins["lick"], np.arange(2 * licks) % 2 == 0, np.sort([*when, *(when + 160_000)]))
     rig.run_with(int(when[-1]) + 80_000, TRAFFIC_US, lambda: _chatter(rig))
-    return (rig.rises("scan_start", int(when[0])) - when) * 1e6 / F_CPU_HZ
+    rig.settle()
+    since, us = int(when[0]), 1e6 / F_CPU_HZ
+    stamps = np.array([e.board_us for e in rig.told("input") if int(str(e.fields["levels"])) & 1])
+    true_us = (when - rig.zero_cycle) * us
+    return {
+        "input": (rig.rises("scan_start", since) - when) * us,
+        "timer": (rig.falls("scan_start", since) - when) * us - 2000,
+        "pulse": (rig.falls("sync", since) - rig.rises("sync", since)) * us - 3000,
+        "stamp": stamps - true_us[: len(stamps)],
+    }
 
 
 def product_figures(mcu: str, edges: int = 4_000) -> dict[str, object]:
     """The shipped program's row: edge to pin, input to output, counts, stack and room."""
     runs = {rate: product(mcu, rate, edges, EVERY_US[mcu]) for rate in RATES_HZ}
     every = np.concatenate([latencies for latencies, _ in runs.values()])
-    inputs = input_to_output(mcu, 10_000)
+    loaded = under_load(mcu, LOAD_HZ[mcu])
     elf = firmware_program(mcu)
     sizes = subprocess.run(["avr-size", str(elf)], capture_output=True, text=True, check=True).stdout.split()[6:9]
     rates = [rate for rate in (20_000, 40_000, 50_000, 60_000, 80_000) if product_keeps_count(mcu, rate)]
@@ -258,8 +276,9 @@ def product_figures(mcu: str, edges: int = 4_000) -> dict[str, object]:
         "most_edges_hz": max(rates, default=0),
         "stack_bytes": max(rig.chip.deepest_stack_bytes for _, rig in runs.values()),
         "free_bytes": min(rig.chip.free_ram_bytes for _, rig in runs.values()),
-        "input_median_us": float(np.median(inputs)),
-        "input_worst_us": float(inputs.max()),
+        "load_hz": LOAD_HZ[mcu],
+        "input_median_us": float(np.median(loaded["input"])),
+        **{f"{name}_worst_us": float(np.abs(us).max()) for name, us in loaded.items()},
         "flash_bytes": int(sizes[0]) + int(sizes[1]),
         "ram_bytes": int(sizes[1]) + int(sizes[2]),
     }
@@ -270,8 +289,10 @@ def product_line(found: dict[str, object]) -> str:
     return (
         f"{found['row']:36} {found['best_us']:6.2f} {found['median_us']:6.2f}   {worst} "
         f"{found['most_edges_hz']:9,} {found['stack_bytes']:6}\n"
-        f"{'':36} input to output at 10 k: {found['input_median_us']:.1f}, worst {found['input_worst_us']:.1f} us; "
-        f"flash {found['flash_bytes']:,}, RAM {found['ram_bytes']:,}, {found['free_bytes']} never touched"
+        f"{'':36} at {found['load_hz']:,} edges/s, worst: input to output {found['input_worst_us']:.1f} us (median "
+        f"{found['input_median_us']:.1f}), timer {found['timer_worst_us']:.1f}, pulse {found['pulse_worst_us']:.1f}, "
+        f"stamp {found['stamp_worst_us']:.1f}\n"
+        f"{'':36} flash {found['flash_bytes']:,}, RAM {found['ram_bytes']:,}, {found['free_bytes']} never touched"
     )
 
 
@@ -303,7 +324,7 @@ def main() -> None:
         if args.name and not any(word in row.name for word in args.name):
             continue
         found = figures(row, args.edges)
-        kept[row.name] = {"median_us": found.median_us, "worst_us": found.worst_us}
+        kept[row.name] = vars(found)
         print(json.dumps({"row": row.name, **vars(found)}) if args.json else line(row, found), flush=True)
     for mcu in BOARDS:
         if args.name and not any(word in f"{BOARDS[mcu]} product" for word in args.name):
@@ -318,7 +339,17 @@ def main() -> None:
         )
     if args.keep:
         with (Path(__file__).parent / "history.ndjson").open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"bench": "latency", "commit": commit(), **kept}) + "\n")
+            file.write(
+                json.dumps(
+                    {
+                        "bench": "latency",
+                        "utc": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S+00:00}",
+                        "commit": commit(),
+                        **kept,
+                    }
+                )
+                + "\n"
+            )
 
 
 if __name__ == "__main__":
