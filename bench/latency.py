@@ -236,8 +236,8 @@ def product_keeps_count(mcu: str, rate_hz: float, edges: int = 10_000) -> bool:
 def under_load(mcu: str, rate_hz: float, licks: int = 100) -> dict[str, npt.NDArray[np.float64]]:
     """Inputs lead to a state of 2 ms with a pulse of 3 ms, while the lever swings, a rule decides and the line is busy.
 
-    In us, each: ``input``: from an input's edge to the pin of the state it leads to; ``timer``: that state's end against
-    its time; ``pulse``: its width against what was asked for; ``stamp``: the input's time as told against the true one.
+    In us, each. ``input``: from an input's edge to the pin of the state it leads to; ``timer``: that state's end
+    against its time; ``pulse``: its width against what was asked for; ``stamp``: the time told against the true one.
     """
     push = rule(Rule.PRESS, 3, 500, hysteresis_counts=1, time_us=500_000)
     first = state([(on_input(0, InputEdge.RISE), 1)], rules=1)
