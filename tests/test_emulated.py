@@ -31,3 +31,22 @@ def test_an_installed_package_says_that_it_has_none(
     monkeypatch.setattr(setup, "firmware_folder", lambda: tmp_path / "firmware")
     assert main(["run", "--config", str(config), "--body", "emulator", "--no-weight"]) != 0
     assert "body: emulator is in the sources only" in capsys.readouterr().err
+
+
+def test_the_emulated_mega_passes_the_check_of_a_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [
+        "check",
+        "--config",
+        str(rig_folder(tmp_path)),
+        "--body",
+        "emulator",
+        "--seconds",
+        "0.5",
+        "--outputs",
+        "--yes",
+    ]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "hello: mega2560, life 1, 32 states, 2560 bytes of events" in said
+    assert "link: 0 damaged frames" in said
+    assert said.count("confirmed") == 8

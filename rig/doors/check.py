@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """What can be said on the command line."""
     add = parser.add_argument
     add("--config", default="config.yaml", help="this rig's file (default: config.yaml)")
-    add("--body", choices=("simulator", "pty", "serial"), help="instead of the one in config.yaml")
+    add("--body", choices=("simulator", "pty", "emulator", "serial"), help="instead of the one in config.yaml")
     add("--seconds", type=float, default=3.0, help="how long to listen to clock and link (default: 3)")
     add("--outputs", action="store_true", help="pulse every output in turn")
     add("--yes", action="store_true", help="do not ask after each output")
