@@ -34,19 +34,9 @@ def test_an_installed_package_says_that_it_has_none(
 
 
 def test_the_emulated_mega_passes_the_check_of_a_board(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [
-        "check",
-        "--config",
-        str(rig_folder(tmp_path)),
-        "--body",
-        "emulator",
-        "--seconds",
-        "0.5",
-        "--outputs",
-        "--yes",
-    ]
-    assert main(words) == 0
+    words = ["--config", str(rig_folder(tmp_path)), "--body", "emulator", "--seconds", "0.5", "--outputs", "--yes"]
+    assert main(["check", *words]) == 0
     said = capsys.readouterr().out
-    assert "hello: mega2560, life 1, 32 states, 2560 bytes of events" in said
+    assert "hello: mega2560, life 0, 32 states, 2560 bytes of events" in said
     assert "link: 0 damaged frames" in said
     assert said.count("confirmed") == 8
