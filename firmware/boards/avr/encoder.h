@@ -20,7 +20,9 @@ static struct {
     uint8_t kept[4 * KEPT], received[RECEIVE_RING];
 } rings __attribute__((aligned(4 * KEPT), section(".data"))); /* first in memory, where no room is lost */
 
-volatile uint8_t encoder_up __attribute__((used)), encoder_down __attribute__((used)), flip_due __attribute__((used));
+/* Named in assembly: kept by that name also where the linker sees the whole program and renames (Arduino). */
+#define SEEN_BY_ASSEMBLY __attribute__((used, externally_visible))
+volatile uint8_t encoder_up SEEN_BY_ASSEMBLY, encoder_down SEEN_BY_ASSEMBLY, flip_due SEEN_BY_ASSEMBLY;
 static volatile uint8_t encoder_head, encoder_tail; /* in bytes */
 static volatile int16_t encoder_merged;       /* steps that found no room */
 static uint8_t flip_lo, flip_hi;        /* what leaving the gate flips */

@@ -3,7 +3,7 @@
 /* Each interrupt is as short as can be, for at full rate there is one of each every 160 cycles: they leave the flags alone,
  * and where the next byte is stands in two spare registers. A frame ends with its only zero. */
 static uint8_t frame[FRAME_MAX];
-static volatile uint8_t receive_head __attribute__((used)), receive_tail __attribute__((used)), sending __attribute__((used));
+volatile uint8_t receive_head SEEN_BY_ASSEMBLY, receive_tail SEEN_BY_ASSEMBLY, sending SEEN_BY_ASSEMBLY;
 #define QUIET (1 << RXEN0 | 1 << TXEN0 | 1 << RXCIE0)
 
 #ifdef __AVR_ATmega328P__
