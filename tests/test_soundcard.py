@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 from apart import apart
 from nullsink import RATE_HZ, NullSink, Recorder, Recording, missing
 from numpy.typing import NDArray
+from rehearse import ROOT
 
 from rig.errors import ConfigError
 from rig.sound import Click, Noise, Sound, Tone, make
@@ -37,6 +39,19 @@ SOUNDS: dict[str, Sound] = {
     "tick": make(Click(width_us=1000, level_dbfs=-6), RATE_HZ),
 }
 LEISURE_S = 60.0  # how long a busy machine may take
+HANGING = """
+import sys, time
+from rig import soundcard
+from rig.sound.events import Kind, SoundSettings
+
+soundcard.CLOSE_S = 0.2
+with soundcard.SoundEngine({}, SoundSettings("pulse", block_samples=256, latency_ms=500)) as engine:
+    print("it plays", flush=True)
+    give_up = time.monotonic() + float(sys.argv[1])
+    while not any(e.kind == Kind.DEVICE_LOST for e in engine.drain_events()):
+        assert time.monotonic() < give_up
+        time.sleep(0.005)
+"""
 Script = Callable[[SoundEngine], list[SoundEvent]]
 
 
@@ -335,6 +350,19 @@ def _lose(sink: NullSink, how: str, settings: SoundSettings) -> None:
         engine.play("tick")
         assert any(e.kind == Kind.STARTED for e in drain(engine, LEISURE_S, Kind.ENDED))
     engine.close()
+
+
+def test_a_program_ends_though_its_device_hangs() -> None:
+    with NullSink() as sink:
+        words = [sys.executable, "-c", HANGING, str(LEISURE_S)]
+        with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
+            assert program.stdout is not None
+            try:
+                assert program.stdout.readline() == "it plays\n"
+                sink.freeze()
+                assert program.wait(2 * LEISURE_S) == 0
+            finally:
+                program.kill()
 
 
 @pytest.mark.parametrize("body", [Body.SILENT, Body.TONE_PIN])

@@ -248,7 +248,7 @@ class SoundEngine:
 
     def _take_back(self) -> None:
         if self._back is not None:
-            self._stream, self._back = self._back, None
+            self._stream, self._back, self._told_lost = self._back, None, 0
             for laid in self._laid[self._stream.mixer.sounds :]:  # asked for while it was being opened
                 self._stream.mixer.add(laid)
             self.body, self.warning = Body.DEVICE, ""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -39,7 +40,16 @@ def portaudio() -> Any:
         raise ConfigError(
             f"sound: PortAudio cannot be loaded ({fault}); install libportaudio2, or set sound.device to none"
         ) from None
+    # Sounddevice asked, as it was loaded, to end PortAudio when the program ends: this comes before.
+    atexit.unregister(_leave_hanging)
+    atexit.register(_leave_hanging)
     return sounddevice
+
+
+def _leave_hanging() -> None:
+    """The program ends while closing a stream hangs: PortAudio must not be ended beneath it, nor waited for."""
+    if _closing:
+        sys.modules["sounddevice"]._initialized = 0  # type: ignore[attr-defined]
 
 
 def rescan() -> None:
@@ -192,13 +202,6 @@ class OutputStream:
 
     def _on_finished(self) -> None:
         self._finished = True
-
-
-@atexit.register
-def _leave_hanging() -> None:
-    """The program ends while closing a stream hangs: PortAudio must not be ended beneath it, nor waited for."""
-    if _closing:
-        portaudio()._initialized = 0
 
 
 @contextlib.contextmanager
