@@ -137,6 +137,7 @@ def intend(order: Order) -> Intent:
     if not in_stage:  # outside of its stage a session neither moves the animal nor counts
         training, stage, move = None, "", None
     today, refused = _light_that_can_be(order, today, experiment)
+    _refuse_no_light(order, today)
     values, base, origin = _values(
         order, experiment, training.stage(stage) if training else None, past, training, today
     )
@@ -221,6 +222,15 @@ def _light_that_can_be(order: Order, today: Today | None, experiment: Protocol) 
         )
         return replace(today, deviations=(*today.deviations, deviation)), (deviation.say(),)
     return today, ()
+
+
+def _refuse_no_light(order: Order, today: Today | None) -> None:
+    """Who asks for light must not go without it and not know."""
+    if order.opto and today and order.rules.trials and not today.light_trials(order.rules.trials).any():
+        raise ConfigError(
+            f"--opto: none of {order.rules.trials} trials would have light ({light_words(today.row)}):"
+            " ask for more --trials, or for other light with rig plan make"
+        )
 
 
 def _gives_light(params: Params) -> bool:

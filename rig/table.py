@@ -17,6 +17,7 @@ from rig.task import END, Generator, Rule, State, Trial
 from rig.units import Time
 
 Row = dict[str, int]
+SHORTEST_RAMP = Time(20_000)  # 32 steps of 0.6 ms: what an 8-bit board keeps to with a moving lever (docs/timing.md)
 
 
 @dataclass(frozen=True)
@@ -261,8 +262,8 @@ class _Maker:
         }
         if generator.power is not None:
             row["level"] = self.bench.light_level(generator.power.mw)
-        if generator.ramp and generator.ramp.us < 3200:
-            raise ProtocolError(f"{generator}: a ramp of {generator.ramp} is shorter than 3.2 ms (32 steps)")
+        if generator.ramp and generator.ramp < SHORTEST_RAMP:
+            raise ProtocolError(f"{generator}: a ramp of {generator.ramp} is shorter than {SHORTEST_RAMP} (32 steps)")
         if isinstance(generator, task.Train):
             if generator.period.us - generator.width.us < 50:
                 raise ProtocolError(f"{generator}: less than 50 us between pulses: use a Pulse for steady light")

@@ -18,7 +18,8 @@ void late_step(late_t *b, uint32_t now_us);
 void late_heard(late_t *b, uint32_t now_us);
 void late_command(late_t *b, uint32_t now_us, uint8_t sequence, uint8_t message, const uint8_t *fields, uint8_t size);
 uint32_t late_take(late_t *b, uint8_t *bytes, uint32_t room); /* size u8, payload; … */
-/* What interrupts foretold since the last call, at most `room`: time, outputs, levels of laser and mask. */
+/* What interrupts foretold since the last call, at most `room`: time, outputs, levels of laser and mask (of a light that is
+ * on already: at a deadline alone, else 0). */
 uint32_t late_foretold(late_t *b, uint32_t *t_us, uint16_t *outputs, uint8_t *levels, uint32_t room);
 
 uint8_t shim_frame(uint8_t *to, const uint8_t *payload, uint8_t size);
@@ -50,13 +51,18 @@ void late_free(late_t *b)
     free(b);
 }
 
-static void keep(late_t *b, uint32_t t_us, uint16_t pins)
+static void keep(late_t *b, uint32_t t_us, uint16_t pins, bool at_deadline)
 {
     if (pins == GATE_NO_PINS || b->count == FORETOLD)
         return;
     b->foretold[b->count].t_us = t_us;
     b->foretold[b->count].outputs = pins;
-    memcpy(b->foretold[b->count++].levels, b->core.gate.level + OUT_LASER, 2);
+    for (uint8_t o = OUT_LASER; o <= OUT_MASK; o++)
+        if (at_deadline || !(b->core.active_outputs >> o & 1))
+            b->foretold[b->count].levels[o - OUT_LASER] = b->core.gate.level[o];
+        else
+            b->foretold[b->count].levels[o - OUT_LASER] = 0;
+    b->count++;
 }
 
 /* The deadline's interrupt comes before whatever happens later. */
@@ -65,19 +71,19 @@ static void deadline(late_t *b, uint32_t t_us)
     gate_t *g = &b->core.gate;
     uint32_t due_us = g->until_us;
     if (g->timed && !g->waiting && later(t_us, due_us))
-        keep(b, due_us, gate_due(g));
+        keep(b, due_us, gate_due(g), true);
 }
 
 void late_edge(late_t *b, uint32_t t_us, int8_t delta)
 {
     deadline(b, t_us);
-    keep(b, t_us, gate_edge(&b->core.gate, t_us, delta));
+    keep(b, t_us, gate_edge(&b->core.gate, t_us, delta), false);
 }
 
 void late_input(late_t *b, uint32_t t_us, uint8_t levels)
 {
     deadline(b, t_us);
-    keep(b, t_us, gate_input(&b->core.gate, t_us, levels));
+    keep(b, t_us, gate_input(&b->core.gate, t_us, levels), false);
     core_input(&b->core, t_us, levels);
 }
 

@@ -22,14 +22,14 @@ static void dim(const core_t *c, aim_t *a)
     a->mask = c->level[OUT_MASK];
 }
 
-static void shine(aim_t *a, const wire_generator_t *plan)
+static void shine(aim_t *a, const wire_generator_t *plan, uint8_t level)
 {
     if (plan->kind > GENERATOR_TRAIN)
         return;
-    if (plan->output == OUT_LASER && plan->level < a->laser)
-        a->laser = plan->level;
-    if (plan->output == OUT_MASK && plan->level < a->mask)
-        a->mask = plan->level;
+    if (plan->output == OUT_LASER && level < a->laser)
+        a->laser = level;
+    if (plan->output == OUT_MASK && level < a->mask)
+        a->mask = level;
 }
 
 /* A generator that held a light's level down stops: the level is not known any more, which 0 stands for. */
@@ -83,7 +83,7 @@ RIG_SELDOM static void restart(const core_t *c, aim_t *a, uint8_t g, uint8_t bit
         on = !plan->delay_us && plan->kind != GENERATOR_TONE && plan->kind != GENERATOR_SOUND;
     a->on = (uint8_t)(on ? a->on | bit : a->on & ~bit);
     if (on)
-        shine(a, plan);
+        shine(a, plan, plan->level);
 }
 
 static uint8_t outputs_of(const core_t *c, uint8_t on)
@@ -156,7 +156,7 @@ static uint8_t expire(const core_t *c, aim_t *a, uint8_t timer, bool *sure)
         uint8_t g = (uint8_t)(timer - TIMER_GENERATOR), bit = BIT[g], next = generator_ahead(c, g);
         a->on = (uint8_t)(next == GENERATOR_COMES_ON ? a->on | bit : a->on & ~bit);
         if (next == GENERATOR_COMES_ON)
-            shine(a, &running_table(c)->generator[g]);
+            shine(a, &running_table(c)->generator[g], generator_level_ahead(c, g));
         if (next == GENERATOR_ENDS) {
             a->live &= (uint8_t)~bit;
             return trial_target(c, (uint8_t)(ON_GENERATOR + g));
@@ -239,8 +239,10 @@ static uint16_t aim(core_t *c, aim_t *a, uint8_t first, uint32_t due_us)
     uint16_t at_due = GATE_NO_PINS;
     g->at_lo = g->at_hi = GATE_NO_PINS;
     g->inputs[GATE_OTHER_TABLE(g)] = 0;
-    g->level[OUT_LASER] = c->level[OUT_LASER];
-    g->level[OUT_MASK] = c->level[OUT_MASK];
+    if (!(c->active_outputs & 1 << OUT_LASER)) /* of one that is on, what stands there may be wanted any moment */
+        g->level[OUT_LASER] = c->level[OUT_LASER];
+    if (!(c->active_outputs & 1 << OUT_MASK))
+        g->level[OUT_MASK] = c->level[OUT_MASK];
     if (!c->armed)
         return at_due;
     if (c->interlock < RIG_INPUTS)
@@ -255,6 +257,10 @@ static uint16_t aim(core_t *c, aim_t *a, uint8_t first, uint32_t due_us)
     a->levels_of_rules = false;
     if (first != TIMERS) {
         at_due = outputs_at(c, a, first, due_us);
+        if (c->active_outputs & 1 << OUT_LASER) /* a ramp's next step: never brighter than what will be decided */
+            g->level[OUT_LASER] = a->laser ? a->laser : c->level[OUT_LASER];
+        if (c->active_outputs & 1 << OUT_MASK)
+            g->level[OUT_MASK] = a->mask ? a->mask : c->level[OUT_MASK];
     }
     aim_inputs(c, a);
     c->aim_is_near = a->levels_of_rules;

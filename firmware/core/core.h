@@ -186,6 +186,7 @@ void generator_stop(core_t *c, uint8_t g);
 void generators_halt(core_t *c);
 void generator_timer(core_t *c, uint8_t g);
 uint8_t generator_ahead(const core_t *c, uint8_t g);
+uint8_t generator_level_ahead(const core_t *c, uint8_t g);
 
 /* trial.c */
 void trial_begin(core_t *c);

@@ -44,7 +44,7 @@ typedef struct {
     volatile uint8_t table;   /* which of these is true; the other one, where there are two, is being made */
     uint8_t inputs[RIG_AHEAD_TABLES];
     gate_input_t input[RIG_AHEAD_TABLES][RIG_AHEAD_INPUTS];
-    uint8_t level[RIG_OUTPUTS]; /* light levels to have ready for outputs that come on */
+    uint8_t level[RIG_OUTPUTS]; /* light levels: of one that is off, should it come on; else once the deadline has come */
     volatile uint8_t head, tail;
     volatile uint8_t merged;  /* edges that found the ring full: counts kept, times merged */
     gate_edge_t ring[RIG_EDGE_RING];

@@ -28,6 +28,12 @@ static bool is_light(const wire_generator_t *plan)
     return plan->kind == GENERATOR_PULSE || plan->kind == GENERATOR_TRAIN;
 }
 
+/* The level of a light in this step of its ramp; step 0 is the whole of it. */
+static uint8_t level_in(const wire_generator_t *plan, uint8_t step)
+{
+    return step ? (uint8_t)((uint16_t)(plan->level * (uint16_t)(RAMP_STEPS - step)) / RAMP_STEPS) : plan->level;
+}
+
 /* What the running generators make of the outputs. Where several drive one output, the lowest level holds: what one
  * of them does can never make another's light brighter. */
 static void collect(core_t *c)
@@ -41,9 +47,7 @@ static void collect(core_t *c)
             outputs |= BIT[plan->output];
         if (!(live & 1) || run->phase == DELAY || !is_light(plan))
             continue;
-        uint8_t level = plan->level;
-        if (run->step)
-            level = (uint8_t)((uint16_t)(level * (uint16_t)(RAMP_STEPS - run->step)) / RAMP_STEPS);
+        uint8_t level = level_in(plan, run->step);
         if (level < c->level[plan->output])
             c->level[plan->output] = level;
     }
@@ -227,4 +231,11 @@ uint8_t generator_ahead(const core_t *c, uint8_t g)
     if (plan->kind == GENERATOR_TRAIN && (!plan->count || run->begun != plan->count))
         return GENERATOR_GOES_OFF;
     return is_light(plan) && plan->ramp_us ? GENERATOR_COMES_ON : GENERATOR_ENDS;
+}
+
+/* The level of a light that comes on, or takes its ramp's next step, when its timer comes due. */
+uint8_t generator_level_ahead(const core_t *c, uint8_t g)
+{
+    const generator_run_t *run = &c->generator[g];
+    return level_in(plan_of(c, g), run->phase == RAMP ? (uint8_t)(run->step + 1) : 0);
 }

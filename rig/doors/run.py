@@ -12,7 +12,6 @@ examples:
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import signal
 import sys
@@ -26,10 +25,12 @@ from rig.archiving import archive_session
 from rig.config import Config, from_plain
 from rig.configfile import load_config
 from rig.doors.live import Live
-from rig.doors.show import light_lines, sound_lines
+from rig.doors.people import user
+from rig.doors.show import summary_lines
 from rig.errors import ConfigError
 from rig.intent import TEST, Intent, Order, intend
 from rig.launch import launched
+from rig.plan.today import light_words
 from rig.session import Rules, Session, Summary
 from rig.stream import Publisher
 from rig.welfare import top_up_ul
@@ -115,8 +116,11 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(summary.plain()))
     else:
-        _say(summary)
+        for line in summary_lines(summary.plain()):
+            print(line)
+        _say_no_light(intent, summary)
         _say_water(intent, summary)
+        print(f"record: {summary.session}")
         if isinstance(session.publisher, Publisher) and (told := session.publisher.words()):
             print(told)
     return 0 if summary.ended in ("trials", "minutes", "water", "Ctrl-C") and not _unproven(summary) else 1
@@ -148,20 +152,13 @@ def _order(args: argparse.Namespace) -> Order:
         fault=args.fault,
         day=args.day,
         opto=args.opto,
-        who=args.who or _user(),
+        who=args.who or user(),
         why=args.why,
         no_plan=args.no_plan,
         weight_g=args.weight or asked_weight(args, config),
         no_weight=args.no_weight,
         resume=args.resume,
     )
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name
-        return ""
 
 
 def asked_weight(args: argparse.Namespace, config: Config) -> float | None:
@@ -210,6 +207,13 @@ class _Interrupt:
         self._session.interrupt("Ctrl-C")
 
 
+def _say_no_light(intent: Intent, summary: Summary) -> None:
+    """A day of light whose session came to none: never silently."""
+    today = intent.course.today
+    if today and today.row.light and not (summary.light and summary.light["planned_trials"]):
+        print(f"NO LIGHT: none was due in these {summary.trials} trials ({light_words(today.row)})")
+
+
 def _say_water(intent: Intent, summary: Summary) -> None:
     """What the animal is still owed today."""
     if intent.order.subject == TEST:
@@ -218,20 +222,3 @@ def _say_water(intent: Intent, summary: Summary) -> None:
     given_ul = sum(intent.past.water_ul(on)) + summary.water_ul
     due_ul = top_up_ul(weight_g, given_ul)
     print(f"{intent.order.subject} had {given_ul / 1000:.2f} mL today; top-up due: {due_ul / 1000:.2f} mL")
-
-
-def _say(summary: Summary) -> None:
-    rate = "–" if summary.success_rate is None else f"{100 * summary.success_rate:.0f} %"
-    print(
-        f"{summary.trials} trials, {summary.rewarded} rewarded ({rate}), {summary.water_ul:.1f} µL water,"
-        f" {summary.minutes:.1f} min; ended by {summary.ended}"
-    )
-    print(
-        f"{summary.events} events, {summary.lost_events} lost; longest gap between trials {summary.gap_us_max} us;"
-        f" clock error below {summary.clock_error_us:.0f} us"
-    )
-    for line in (*light_lines(summary.light), *sound_lines(summary.sound)):
-        print(line)
-    if summary.uncounted_openings:
-        print(f"{summary.uncounted_openings} valve openings outside the calibration: not counted as water")
-    print(f"record: {summary.session}")

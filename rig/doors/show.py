@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from rig.session_view import SessionView, session_view, view_lines
 from rig.subject import moves_of
 from rig.timing import sentence
 
-_IN_WORDS = ("light", "sound", "frames")  # parts of the summary that are said in lines of their own
+_LINK = {"resends": "frames sent again", "damaged_frames": "damaged frames"}
 _WAYS = {  # how an onset is known
     "sync": "sync pulse",
     "pin": "the board's tone pin",
@@ -152,10 +152,31 @@ def _print(
     if summary is None:
         console.print("interrupted: the session has no summary", style="yellow")
         return
-    console.print("  ".join(f"{name} {value}" for name, value in summary.items() if name not in _IN_WORDS))
-    said = (light_lines(summary.get("light")), sound_lines(summary.get("sound")), frame_lines(summary.get("frames")))
-    for line in chain.from_iterable(said):
+    for line in summary_lines(summary):
         console.print(line)
+
+
+def summary_lines(summary: dict[str, Any]) -> Iterator[str]:
+    """How a session went, in words."""
+    rate = "–" if summary["success_rate"] is None else f"{100 * summary['success_rate']:.0f} %"
+    yield (
+        f"{summary['trials']} trials, {summary['rewarded']} rewarded ({rate}), {summary['water_ul']:.1f} µL water,"
+        f" {summary['minutes']:.1f} min; ended by {summary['ended']}"
+    )
+    others = [f"{n} {outcome}" for outcome, n in summary["outcomes"].items() if outcome != "rewarded"]
+    if others:
+        yield f"of the other trials: {', '.join(others).replace('None', 'undecided')}"
+    if summary["uncounted_openings"]:
+        yield f"{summary['uncounted_openings']} valve openings outside the calibration: not counted as water"
+    yield from light_lines(summary.get("light"))
+    yield from sound_lines(summary.get("sound"))
+    yield from frame_lines(summary.get("frames"))
+    link = [f"{summary[what]} {said}" for what, said in _LINK.items() if summary[what]]
+    yield (
+        f"{summary['events']} events, {summary['lost_events']} lost; longest gap between trials"
+        f" {summary['gap_us_max']} us; clock error below {summary['clock_error_us']:.0f} us"
+        + "".join(f"; {words}" for words in link)
+    )
 
 
 def frame_lines(frames: dict[str, Any] | None) -> list[str]:

@@ -14,7 +14,6 @@ examples:
 from __future__ import annotations
 
 import argparse
-import getpass
 import json
 import math
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rig.configfile import beside, load_config
+from rig.doors.people import user
 from rig.errors import ConfigError, did_you_mean
 from rig.intent import DEFAULT_PROTOCOL, PLANNED_PROTOCOL, training_of_rig
 from rig.plan import Plan
@@ -170,7 +170,7 @@ def run(args: argparse.Namespace) -> int:
 def _deeds(args: argparse.Namespace, training: Training | None) -> Iterator[Deed]:
     now = datetime.combine(args.date, DAY_S_END).astimezone() if args.date else datetime.now(UTC)
     utc = now.astimezone(UTC).isoformat(timespec="seconds")
-    who = args.who or _user()
+    who = args.who or user()
 
     def deed(what: str, value: Any = None, name: str = "") -> Deed:
         return Deed(what, args.date or date.today(), utc, value, name, who, args.why)
@@ -209,13 +209,6 @@ def _own(text: str, training: Training | None) -> tuple[str, str]:
         raise ConfigError(f"--set {name}: the light plan gives it, trial by trial: write it there")
     known[0].values_with({name: value})
     return name, value
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user without a name
-        return ""
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------

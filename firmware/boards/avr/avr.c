@@ -87,6 +87,8 @@ void __vector_deadline(void)
         if (pins != GATE_NO_PINS) {
             ahead = 1;
             show(pins);
+            LEVEL_LASER = core.gate.level[OUT_LASER];
+            LEVEL_MASK = core.gate.level[OUT_MASK];
         }
     }
     run();

@@ -11,7 +11,8 @@ static void show(uint16_t outputs)
     LEVEL_CONTROL = wave;
 }
 
-/* A light that is on has its level; one that is off has ready the level with which it may come on. */
+/* A light that is on has its level; one that is off has ready the level with which it may come on. Not while an interrupt
+ * is ahead, which has shown a ramp's next step already. */
 static void show_levels(void)
 {
     LEVEL_LASER = core.active_outputs & 1 << OUT_LASER ? core.level[OUT_LASER] : core.gate.level[OUT_LASER];

@@ -92,7 +92,10 @@ static void step(void)
     board_show();
     if (!core.gate.waiting && !near)
         board_aimed(&core.gate); /* look again whether the deadline has come near */
-    show_levels();
+    cli();
+    if (!ahead)
+        show_levels();
+    sei();
     if (core.tone_hz != tone_hz)
         tone_set(tone_hz = core.tone_hz);
 }
