@@ -13,7 +13,7 @@ PARAMS = Params(
     width=Param(5 * ms, "of a pulse", 1 * ms, 5 * s, recalled=True),
     rate=Param(20 * hz, "pulses a second", 0.1 * hz, 500 * hz, recalled=True),
     count=Param(20, "pulses in a train: 20 at 20 Hz are 1 s", 1, 1000),
-    ramp=Param(0 * ms, "the last pulse fades so long, 20 ms or more; 0: at once", 0 * ms, 1 * s),
+    ramp=Param(0 * ms, "the last pulse fades so long, 32 ms or more; 0: at once", 0 * ms, 1 * s),
     interval_min=Param(8 * s, "shortest time from one train's end to the next", 1 * s, 10 * minute, recalled=True),
     interval_max=Param(12 * s, "longest", 1 * s, 10 * minute, recalled=True),
     before=Param(1 * s, "nothing happens for so long before each train", 0.1 * s, 60 * s),

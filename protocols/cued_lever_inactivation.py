@@ -21,7 +21,7 @@ PARAMS = Params(
     light_power=Param(10 * mw, "at the calibrated place", 0.1 * mw, 100 * mw, recalled=True),
     pulse_rate=Param(0 * hz, "pulses a second; 0: steady light", 0 * hz, 500 * hz),
     pulse_width=Param(5 * ms, "of a pulse, where there are pulses", 1 * ms, 1 * s, recalled=True),
-    ramp=Param(100 * ms, "it fades so long, 20 ms or more; 0: at once", 0 * ms, 1 * s, recalled=True),
+    ramp=Param(100 * ms, "it fades so long, 32 ms or more; 0: at once", 0 * ms, 1 * s, recalled=True),
     site=Param("", "where the light goes: energy is summed by site"),
     mark=Param("code", "of the trial on the sync line: its number, or a pulse", choices=("code", "exact", "pulse")),
     scan=Param("none", "trigger out: scan from the first trial, a file a trial", choices=("none", "session", "trials")),

@@ -17,7 +17,7 @@ from rig.task import END, Generator, Rule, State, Trial
 from rig.units import Time
 
 Row = dict[str, int]
-SHORTEST_RAMP = Time(20_000)  # 32 steps of 0.6 ms: what an 8-bit board keeps to with a moving lever (docs/timing.md)
+SHORTEST_RAMP = Time(32_000)  # in 32 steps: an 8-bit board keeps to 1 ms while the lever moves (docs/timing.md)
 
 
 @dataclass(frozen=True)

@@ -232,3 +232,31 @@ def test_light_by_hand_is_a_deviation_with_its_reason(planned: Path, capsys: pyt
     said = manifest_of(read_entries(Path(summary["session"]))[0])["said"]
     assert any("done no light (Ann: window fogged)" in line for line in said)
     assert check(Path(summary["session"])).good
+
+
+def test_who_asks_for_light_never_goes_without_it_and_not_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a plan light comes by the usual rules, on a quarter of the trials after the first ten."""
+    config = lit_rig(tmp_path)
+    code, said = run(capsys, config, "--opto", "--trials", "5", *QUICK)
+    assert code == 1
+    assert "--opto: none of 5 trials would have light (light on 5 of every 20 trials (0.25), first 10" in said["said"]
+    assert "ask for more --trials" in said["said"]
+    assert not (tmp_path / "data").exists()
+    code, summary = run(capsys, config, "--opto", "--trials", "30", "--why", "a pilot", *QUICK)
+    light = summary["light"]
+    assert (code, light["planned_trials"], light["proven_trials"], light_trials(summary)) == (0, 5, 5, due(summary))
+    said_then = manifest_of(read_entries(Path(summary["session"]))[0])["said"]
+    assert any("leaves the plan: planned no plan; done light on 5 of every 20" in line for line in said_then)
+
+
+def due(summary: dict[str, Any]) -> list[int]:
+    """The trials that were given light, by their notes."""
+    return [note["trial"] for note in notes(summary, "trial") if note["given"]["light"]]
+
+
+def test_a_light_day_that_came_to_none_says_so(planned: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert all(run(capsys, planned, *day(number))[0] == 0 for number in (1, 2))
+    assert main(["run", "--config", str(planned), "--fast", *day(3)]) == 0
+    assert "NO LIGHT: none was due in these 2 trials (light on 5 of every 20" in capsys.readouterr().out

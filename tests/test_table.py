@@ -144,7 +144,7 @@ REFUSED = {
         (State("a", start=Pulse(VALVE, 3 * s), after=(4 * s, END)),),
         r"not below the ceiling of valve \(500 ms, safety.outputs.valve.max_on_ms\)",
     ),
-    "short ramp": ((State("a", start=Pulse(LASER, 1 * s, ramp=19 * ms), after=(4 * s, END)),), "shorter than 20 ms"),
+    "short ramp": ((State("a", start=Pulse(LASER, 1 * s, ramp=31 * ms), after=(4 * s, END)),), "shorter than 32 ms"),
     "tight train": (
         (State("a", start=Train(LASER, 5 * ms, 5 * ms, 3), after=(4 * s, END)),),
         "less than 50 us between pulses",

@@ -36,7 +36,7 @@ def test_so_does_the_light_of_the_protocols(name: str) -> None:
     assert np.abs(found.off_late_us).max() < WITHIN_US
 
 
-@pytest.mark.parametrize(("ramp_us", "level"), [(100_000, 200), (20_000, 200), (100_000, 60)])
+@pytest.mark.parametrize(("ramp_us", "level"), [(100_000, 200), (32_000, 200), (100_000, 60)])
 def test_a_ramp_falls_in_even_steps(ramp_us: int, level: int) -> None:
     found = light.ramp(ramp_us, level)
     assert len(found.steps_us) == len(found.levels) == light.RAMP_STEPS
