@@ -2,9 +2,9 @@
 
     python bench/light.py [--edges 10000] [--lights 40] [--json]
 
-The shipped program on the emulated chip, a whole host talking to it, a command every 2 ms, the lever swinging at so many
-edges/s with 20 % jitter through an armed press, samples at 1 kHz. Times are the chip's own cycles at its pins, so the
-figures are the same on every machine; not in them is the input synchroniser of a real chip (2 to 3 cycles).
+The shipped program on the emulated chip, a whole host talking to it, a command every 2 ms, the lever swinging at so
+many edges/s with 20 % jitter through an armed press, samples at 1 kHz. Times are the chip's own cycles at its pins, so
+the figures are the same on every machine; not in them is the input synchroniser of a real chip (2 to 3 cycles).
 """
 
 from __future__ import annotations
@@ -190,7 +190,8 @@ def _ramp_of(
     fall: int,
 ) -> Ramp:
     """Cut at every change of height; the last step ends with the light."""
-    heights = np.where(heights >= PWM_CYCLES, heights - PWM_CYCLES, heights)  # see tests/avr/README.md: compare registers
+    # A compare register without its double buffer (tests/avr/README.md) joins two waves: what is over is another's.
+    heights = np.where(heights >= PWM_CYCLES, heights - PWM_CYCLES, heights)
     changed = np.flatnonzero(np.diff(heights)) + 1
     changed = changed[begins[changed] > due]
     at = np.array([due, *begins[changed], fall])

@@ -17,9 +17,9 @@ for _floor, _rooms in enumerate(
         " sound journal_format ceilings proof training welfare course"
         " seal trialcode columns entry session_view learning curve_text blocks watcher summary water",
         "link board core ptybody machine animals mouse sim protocol journal stream configfile planfile soundcard"
-        " firmata archive derived figures export manual",
-        "session cues verify replay setup record subject light remake intent ready launch campaign timing archiving"
-        " imaging obeyed recovery recall resume",
+        " firmata ledger archive derived figures export manual",
+        "session cues verify replay setup record brief subject light remake intent ready launch campaign timing"
+        " archiving imaging obeyed recovery recall resume",
         "cli doors __main__ __init__",
     )
 ):

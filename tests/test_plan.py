@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import date, timedelta
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -234,6 +235,11 @@ def test_the_digest_is_of_the_content() -> None:
     assert (
         PLAN.digest == "ea1d9633f418596f23844a6037521b742b9695d3c49d6a5f6e5b74c9ac33b75c"
     )  # what is in records must mean the same next year
+
+
+def test_a_seed_means_the_same_trials_on_every_computer() -> None:
+    flags = [light_trials(PLAN.row(subject, day), N_TRIALS).tobytes() for subject in MICE for day in LIGHT_DAYS]
+    assert sha256(b"".join(flags)).hexdigest() == ("3039decd8edfca655e1df800a6942559a03721ae64ba8c9ef0d35436113fa423")
 
 
 def test_plain_data_is_of_json_types() -> None:

@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from rig.brief import moves_of
 from rig.derived import read_session
 from rig.entry import session_entry
 from rig.errors import RecordError
@@ -26,7 +27,6 @@ from rig.frames import FAULTS
 from rig.journal import Record
 from rig.record import events_of, journal_path, manifest_of, read_entries, summary_of
 from rig.session_view import SessionView, session_view, view_lines
-from rig.subject import moves_of
 from rig.timing import sentence
 
 _LINK = {"resends": "frames sent again", "damaged_frames": "damaged frames"}

@@ -29,13 +29,14 @@ from rig.configfile import beside, load_config
 from rig.doors.people import user
 from rig.errors import ConfigError, did_you_mean
 from rig.intent import DEFAULT_PROTOCOL, PLANNED_PROTOCOL, training_of_rig
+from rig.ledger import Deed, add_deed
 from rig.plan import Plan
 from rig.plan.make import runs
 from rig.plan.today import pick_up
 from rig.planfile import read_plan
 from rig.protocol import load_protocol
 from rig.record import checked_subject
-from rig.subject import Deed, History, add_deed, history, subjects
+from rig.subject import History, history, subjects
 from rig.training import Training
 from rig.welfare import likely_weight, top_up_ul, weight_share, weight_warning
 
