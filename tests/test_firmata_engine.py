@@ -341,6 +341,39 @@ def test_samples_and_levels_are_read_as_pyfirmata2_reads_them(messages: list[tup
     assert (levels[-1] if levels else 0) == theirs.levels
 
 
+def told_by(trials: Trials) -> list[wire.Decoded]:
+    return [wire.decode(p) for p in wire.FrameSplitter().feed(trials.said())]
+
+
+def started() -> Trials:
+    """A machine on an analogue lever and two inputs, a sample each millisecond, at 1000 us."""
+    trials = Trials(0, Placed(14, 0, 10, {"sync": 9}, {"lick": 2, "frame": 4}, None), 512, 0)
+    commands = (
+        ("set_inputs", {"enabled": 255, "invert": 0}),
+        ("set_lever", {"source": 1, "period_us": 1000, "batch": 1}),
+    )
+    said = [_HELLO, *(wire.encode(name, values, i) for i, (name, values) in enumerate(commands))]
+    trials.hear(1000, b"".join(map(wire.frame, said)))
+    told_by(trials)
+    return trials
+
+
+@pytest.mark.parametrize("stepped", [False, True])
+def test_nothing_shares_a_microsecond_with_what_is_decided_already(stepped: bool) -> None:
+    trials = started()
+    if stepped:
+        trials.step(2000)  # the sample is told
+    trials.take(2000, b"\x90\x04\x00\x90\x14\x00\xe0\x01\x04")
+    order = [(one.name, one.board_us) for one in told_by(trials) if one.name in ("input", "lever")]
+    if stepped:
+        assert order == [("lever", 2000), ("input", 2001), ("input", 2002)]
+    else:
+        assert order == [("input", 2000), ("lever", 2000), ("input", 2001)]
+    trials.step(2001)  # the machine is ahead by a little, and never goes back
+    assert trials.lib.host_now(trials.host) >= 2002
+    assert trials.lib.host_lever(trials.host) == 1
+
+
 @given(st.lists(st.integers(0, 10**10), min_size=1, max_size=300))
 def test_percentiles_are_at_most_seven_per_cent_too_high(times_ns: list[int]) -> None:
     trials = Trials(0, Placed(14, 0, 10, {}, {}, None), 512, 0)

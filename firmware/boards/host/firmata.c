@@ -134,15 +134,22 @@ static void outputs_follow(firmata_t *f)
     f->seen.unwired = active & (uint16_t)~f->wired;
 }
 
+/* Several messages of one reading have put the machine some microseconds ahead: it never goes back. */
+static void pass(firmata_t *f, int64_t now_us)
+{
+    if ((int32_t)((uint32_t)now_us - host_now(f->host)) >= 0)
+        host_step(f->host, (uint32_t)now_us);
+}
+
 void firmata_step(firmata_t *f, int64_t now_us)
 {
-    host_step(f->host, (uint32_t)now_us);
+    pass(f, now_us);
     outputs_follow(f);
 }
 
 void firmata_hear(firmata_t *f, int64_t now_us, const uint8_t *bytes, uint32_t n)
 {
-    host_step(f->host, (uint32_t)now_us);
+    pass(f, now_us);
     host_receive(f->host, bytes, n);
     outputs_follow(f);
 }
@@ -161,6 +168,7 @@ static void take_sample(firmata_t *f, int64_t now_us, int32_t counts)
         f->seen.ends += counts == 0 || counts == top;
     }
     f->counts = counts;
+    host_reach(f->host, (uint32_t)now_us);
     host_lever_to(f->host, host_lever(f->host) + change);
 }
 
@@ -176,8 +184,10 @@ static void take_levels(firmata_t *f, int64_t now_us, uint8_t port, uint16_t lev
     }
     if (!f->bits)
         take_sample(f, now_us, f->levels >> SWITCH & 1);
-    if ((uint8_t)(before ^ f->levels))
+    if ((uint8_t)(before ^ f->levels)) {
+        host_reach(f->host, (uint32_t)now_us);
         host_input_now(f->host, (uint8_t)f->levels);
+    }
 }
 
 static void take_message(firmata_t *f, int64_t now_us)
@@ -200,7 +210,6 @@ static void pass_on(firmata_t *f, uint8_t byte)
 
 void firmata_take(firmata_t *f, int64_t now_us, const uint8_t *bytes, uint32_t n)
 {
-    host_step(f->host, (uint32_t)now_us);
     for (uint32_t i = 0; i < n; i++) {
         uint8_t byte = bytes[i];
         if (f->have && byte < 0x80) {
@@ -226,6 +235,7 @@ void firmata_take(firmata_t *f, int64_t now_us, const uint8_t *bytes, uint32_t n
         f->message[0] = byte;
         f->have = 1;
     }
+    pass(f, now_us);
     outputs_follow(f);
 }
 

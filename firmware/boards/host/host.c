@@ -163,6 +163,14 @@ void host_step(host_t *h, uint32_t now_us)
     step_at(h, now_us);
 }
 
+void host_reach(host_t *h, uint32_t now_us)
+{
+    if (!later(now_us, h->now_us))
+        now_us = h->now_us + 1;
+    step_at(h, now_us - 1);
+    h->now_us = now_us;
+}
+
 uint32_t host_next(host_t *h)
 {
     return core_next(&h->core, h->now_us);

@@ -36,6 +36,9 @@ uint32_t host_now(const host_t *h);
 
 /* In real time: a step now, whatever was due before; the record says how late it is. And when the next one is due. */
 void host_step(host_t *h, uint32_t now_us);
+/* What comes next comes then, before whatever else is due then; a microsecond later than asked for if that one is decided
+ * already. So no two things share a microsecond in an order that re-execution could not know. */
+void host_reach(host_t *h, uint32_t now_us);
 uint32_t host_next(host_t *h);
 uint32_t host_next_event(const host_t *h);
 uint16_t host_outputs(const host_t *h); /* active, not pin levels */
