@@ -87,7 +87,8 @@ struct firmata {
     uint8_t message[3], have, in_words; /* the message that is coming; a longer one of others has begun */
     firmata_text_t out, words, said; /* for the board; of the board; for the session */
     uint16_t told;                   /* to the guard */
-    int64_t beat_ns, settled_ns;     /* when the guard was told; when it may be again, or 0: at once */
+    int64_t beat_ns, tell_ns, others_ns; /* when the guard was told; the session; both after an answer */
+    int64_t owed_ns;                     /* after an answer: when both are to be told; 0: nothing is owed */
     firmata_times_t times[2];
 };
 

@@ -16,6 +16,7 @@
 #define IDLE_BEAT_NS 50000000LL
 #define STUCK_S 0.2             /* so long may the board take no bytes */
 #define SETTLE_NS 200000LL      /* after an answer the kernel has so long to send it, before guard and session are woken */
+#define TELL_NS 3000000LL       /* and while answers follow one another, so long: waking them costs more than an answer */
 #define SECOND_NS 1000000000LL
 
 static int64_t now_ns(void)
@@ -29,6 +30,17 @@ static int gone(firmata_t *f, int error)
 {
     f->seen.error = error;
     return FIRMATA_GONE;
+}
+
+/* Guard and session are told of an answer soon, but not at once: a timer that comes before the next message costs that
+ * message a little, so it is set only where they were not told lately. */
+static void owe(firmata_t *f, int64_t t_ns)
+{
+    int64_t soon_ns = t_ns + SETTLE_NS, next_ns = f->others_ns + TELL_NS;
+    if (!f->owed_ns)
+        f->owed_ns = soon_ns > next_ns ? soon_ns : next_ns;
+    else if (f->owed_ns < soon_ns && t_ns < next_ns + TELL_NS)
+        f->owed_ns = soon_ns;
 }
 
 /* Everything there is to say, to the last byte: half a message would be worse than a late one. */
@@ -54,8 +66,7 @@ static int write_out(firmata_t *f, int port)
         }
     }
     f->out.used = 0;
-    if (!f->settled_ns)
-        f->settled_ns = now_ns() + SETTLE_NS;
+    owe(f, now_ns());
     return wants | (f->seen.unwired || f->seen.dim ? FIRMATA_TROUBLE : 0);
 }
 
@@ -87,13 +98,16 @@ static int take_port(firmata_t *f, int port, int64_t woke_ns)
     return 0;
 }
 
-/* When the machine, the guard, the session or the caller is next waited for. */
-static int64_t due_ns(const firmata_t *f, int64_t t_ns, int64_t until_ns, int64_t *timer_ns)
+/* When the machine, the guard, the session or the caller is next waited for. Samples of the lever are not: the message
+ * that comes next, or the caller, has the machine tell them with their own times. */
+static int64_t due_ns(const firmata_t *f, int64_t t_ns, int64_t until_ns, int full, int64_t *timer_ns)
 {
-    int32_t ahead_us = (int32_t)(host_next(f->host) - (uint32_t)(t_ns / 1000));
+    int32_t ahead_us = (int32_t)(host_next_decision(f->host) - (uint32_t)(t_ns / 1000));
     int64_t rest_ns = f->beat_ns + (f->seen.active ? BEAT_NS : IDLE_BEAT_NS);
-    if (f->settled_ns)
-        rest_ns = f->settled_ns;
+    if (f->said.used && !full && rest_ns > f->tell_ns + TELL_NS)
+        rest_ns = f->tell_ns + TELL_NS;
+    if (f->owed_ns)
+        rest_ns = f->owed_ns;
     *timer_ns = (t_ns / 1000 + (ahead_us > 0 ? ahead_us : 0)) * 1000;
     int64_t first_ns = *timer_ns < until_ns ? *timer_ns : until_ns;
     return first_ns < rest_ns ? first_ns : rest_ns;
@@ -103,12 +117,17 @@ static int64_t due_ns(const firmata_t *f, int64_t t_ns, int64_t until_ns, int64_
 static int others(firmata_t *f, const fd_set *in, const fd_set *out, int session, int guard, int full)
 {
     int wants = f->words.used ? FIRMATA_WORDS : 0;
-    f->settled_ns = 0;
-    tell_guard(f, guard, now_ns());
+    int64_t t_ns = now_ns();
+    if (f->owed_ns)
+        f->others_ns = t_ns;
+    f->owed_ns = 0;
+    tell_guard(f, guard, t_ns);
     if (!full)
         f->said.used += host_send(f->host, f->said.bytes + f->said.used, FIRMATA_ROOM - f->said.used);
-    if ((!full && f->said.used) || FD_ISSET(session, out))
+    if ((!full && f->said.used && t_ns >= f->tell_ns + TELL_NS) || FD_ISSET(session, out)) {
+        f->tell_ns = t_ns;
         wants |= FIRMATA_TELL;
+    }
     if (FD_ISSET(session, in))
         wants |= FIRMATA_HEAR;
     if (FD_ISSET(guard, in))
@@ -122,14 +141,14 @@ static int turn(firmata_t *f, int port, int session, int guard, int64_t until_ns
     FD_ZERO(&in);
     FD_ZERO(&out);
     FD_SET(port, &in);
-    if (!f->settled_ns) {
+    if (!f->owed_ns) {
         FD_SET(session, &in);
         FD_SET(guard, &in);
         if (full)
             FD_SET(session, &out);
     }
     int most = port > session ? port : session;
-    int64_t t_ns = now_ns(), timer_ns, wait_ns = due_ns(f, t_ns, until_ns, &timer_ns) - t_ns;
+    int64_t t_ns = now_ns(), timer_ns, wait_ns = due_ns(f, t_ns, until_ns, full, &timer_ns) - t_ns;
     struct timespec wait = {0, 0};
     if (wait_ns > 0)
         wait = (struct timespec){wait_ns / SECOND_NS, wait_ns % SECOND_NS};
@@ -147,7 +166,7 @@ static int turn(firmata_t *f, int port, int session, int guard, int64_t until_ns
         firmata_time(f, FIRMATA_REPLY, done_ns - woke_ns);
     if (woke_ns >= timer_ns)
         firmata_time(f, FIRMATA_LATE, woke_ns - timer_ns);
-    if (done_ns < f->settled_ns && !wants)
+    if (done_ns < f->owed_ns && done_ns < until_ns && !wants)
         return 0;
     return wants | others(f, &in, &out, session, guard, full) | (done_ns >= until_ns ? FIRMATA_TIME : 0);
 }

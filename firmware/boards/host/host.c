@@ -176,6 +176,13 @@ uint32_t host_next(host_t *h)
     return core_next(&h->core, h->now_us);
 }
 
+uint32_t host_next_decision(host_t *h)
+{
+    uint8_t timer = timer_first(&h->core);
+    uint32_t far_us = h->now_us + WIRE_MAX_TIMER_US;
+    return timer != TIMERS && later(far_us, h->core.due_us[timer]) ? h->core.due_us[timer] : far_us;
+}
+
 uint32_t host_now(const host_t *h)
 {
     return h->now_us;

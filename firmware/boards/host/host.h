@@ -40,6 +40,7 @@ void host_step(host_t *h, uint32_t now_us);
  * already. So no two things share a microsecond in an order that re-execution could not know. */
 void host_reach(host_t *h, uint32_t now_us);
 uint32_t host_next(host_t *h);
+uint32_t host_next_decision(host_t *h); /* the same but for samples of the lever, which a later step tells as well */
 uint32_t host_next_event(const host_t *h);
 uint16_t host_outputs(const host_t *h); /* active, not pin levels */
 uint16_t host_tone_hz(const host_t *h);
