@@ -6,7 +6,9 @@ duties of this program's loop (three descriptors, deadlines), a whole session of
 guard, journal and stream; what answers is its loop process), pyfirmata2's iterator with a callback; all ask for the
 same real-time priority. The session and each other host are measured at the same time, each on its own line, half a
 millisecond apart: so the rest of the program – which keeps a record of a thousand decisions a second – is beside all,
-and so is whatever else this computer does.
+and so is whatever else this computer does. Where a host and its board lie among the cores is worth more than anything
+else (a real-time process stays where it is, and to wake another core costs), so hosts and boards go through all
+placings on two cores in turn, the same for every host.
 Then the same with two busy processes. Ratios are to C in the same run.
 
     python bench/firmata.py [--rounds 24] [--frames 500]
@@ -146,6 +148,11 @@ class Simple:
         assert self._process.pid
         os.kill(self._process.pid, number)
 
+    @property
+    def pid(self) -> int:
+        """Of the host."""
+        return self._process.pid or 0
+
     @contextlib.contextmanager
     def turn(self) -> Iterator[int]:
         """The far end, while the host runs."""
@@ -182,6 +189,13 @@ class Session:
         self._feeder = threading.Thread(target=self._feed, daemon=True)
         self._feeder.start()
 
+    @property
+    def pid(self) -> int:
+        """Of its loop, which is a child of the session's."""
+        pids = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        (found,) = (pid for pid in pids if b"rig.firmata.loop" in Path(f"/proc/{pid}/cmdline").read_bytes())
+        return int(found)
+
     def _feed(self) -> None:
         """Samples at rest while it is not its turn: a board is never silent."""
         while not self._over.wait(0.04):
@@ -217,12 +231,21 @@ def drain(fd: int) -> None:
 # --- measuring --------------------------------------------------------------------------------------------------------
 
 
-def board(binary: str, far: int, frames: int, phase_us: int) -> subprocess.Popen[str]:
+def put(pid: int, core: int) -> None:
+    """Every thread of a process on one of the first two cores."""
+    cores = sorted(os.sched_getaffinity(0))
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(thread), {cores[core % min(2, len(cores))]})
+
+
+def board(binary: str, far: int, frames: int, phase_us: int, core: int) -> subprocess.Popen[str]:
     """A board in C at a far end; it prints a time a frame, in ns, negative where no answer came."""
     os.set_blocking(far, True)
     command = [binary, "device", str(far), str(frames), str(phase_us)]
     environment = {**os.environ, "RIG_REAL_TIME": "1"}
-    return subprocess.Popen(command, pass_fds=(far,), stdout=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(command, pass_fds=(far,), stdout=subprocess.PIPE, text=True, env=environment)
+    put(process.pid, core)
+    return process
 
 
 def times_us(process: subprocess.Popen[str]) -> list[float]:
@@ -231,14 +254,16 @@ def times_us(process: subprocess.Popen[str]) -> list[float]:
     return [t / 1000 if t > 0 else math.inf for t in ns[WARM_FRAMES:]]
 
 
-def both_us(
-    binary: str, session: Session, other: Simple, frames: int, phase_us: int
-) -> tuple[list[float], list[float]]:
-    """A session and another host at the same time, half a millisecond apart."""
+def both_us(binary: str, session: Session, other: Simple, frames: int, turn: int) -> tuple[list[float], list[float]]:
+    """A session and another host at the same time, half a millisecond apart, mirrored on the two cores."""
+    phase_us = 370 * turn % 1000  # all over the millisecond: other things have their beats as well
+    host, far_end = turn & 1, turn >> 1 & 1
     with other.turn() as far:
         with session.turn() as session_far:
-            one = board(binary, session_far, frames, phase_us)
-            two = board(binary, far, frames, (phase_us + 500) % 1000)
+            put(session.pid, host)
+            put(other.pid, 1 - host)
+            one = board(binary, session_far, frames, phase_us, far_end)
+            two = board(binary, far, frames, (phase_us + 500) % 1000, 1 - far_end)
             mine = times_us(one)
         return mine, times_us(two)
 
@@ -249,12 +274,11 @@ def compare(what: str, session: Session, others: list[Simple], binary: str, roun
     c, duties, iterator = others
     found: dict[str, list[float]] = {name: [] for name in names}
     for i in range(rounds):
-        phase_us = 370 * i % 1000  # all over the millisecond: other things have their beats as well
-        mine, theirs = both_us(binary, session, c, frames, phase_us)
+        mine, theirs = both_us(binary, session, c, frames, i)
         found[names[1]] += mine
         found[names[0]] += theirs
-        found[names[2]] += both_us(binary, session, duties, frames, phase_us)[1]
-        found[names[3]] += both_us(binary, session, iterator, frames, phase_us)[1]
+        found[names[2]] += both_us(binary, session, duties, frames, i)[1]
+        found[names[3]] += both_us(binary, session, iterator, frames, i)[1]
     print(f"{what} ({rounds * (frames - WARM_FRAMES)} frames each):")
     base = np.percentile(found[names[0]], (50, 99), method="nearest")
     for name, us in found.items():
