@@ -19,11 +19,14 @@ from firmata_board import FIRST_ANALOG, FirmataBoard
 
 from rig import wire
 from rig.animals import Animal, Nobody, Paw
+from rig.board import Board
 from rig.config import Config, parse_config
 from rig.firmata.engine import Engine
 from rig.firmata.wiring import Wiring, wiring_of
+from rig.link import Link
 from rig.mouse import Mouse
 from rig.mouse.animal import draw_animal
+from rig.setup import board_setup
 from rig.sim import START_US, SimSettings, World
 
 BYTE_US = 10e6 / 57_600
@@ -279,6 +282,29 @@ def virtual_link(config: Config, animal: Animal | None = None, board: FirmataBoa
     """The whole rig in virtual time, with the model."""
     rig = BoardInRig(board or FirmataBoard(), Surroundings(animal or Nobody()))
     return VirtualLink(ModelEnd(rig), wiring_of(config))
+
+
+def arm(link: Link, config: Config) -> Board:
+    """Bring the machine to where a session has it before the first trial."""
+    board = Board(link)
+    board.begin_anew()
+    for name, values in board_setup(config):
+        board.send(name, values)
+    while not board.idle:
+        board.poll(20_000_000)
+    return board
+
+
+def pulse(board: Board, output: str, level: int = 255, width_us: int = 100_000) -> None:
+    """One state that runs one pulse on an output."""
+    row = dict.fromkeys((name for name, _ in wire.GENERATOR_FIELDS), 0)
+    row |= {"kind": int(wire.Generator.PULSE), "output": wire.OUTPUTS.index(output), "level": level}
+    state = dict.fromkeys((name for name, _ in wire.STATE_FIELDS), 0)
+    state |= {"start": 1, "after_us": 300_000, "after_to": wire.END}
+    board.send("table_begin", {"trial": 1, "states": 1, "rules": 0, "generators": 1})
+    board.send("table_state", {"index": 0, **state})
+    board.send("table_generator", {"index": 0, **row, "width_us": width_us})
+    board.send("table_commit")
 
 
 class PtyBoard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,8 @@ if sys.platform == "win32":
     pytest.skip("the guard shares the port, which Windows does not allow", allow_module_level=True)
 
 from firmata_board import FirmataBoard
-from firmata_rig import PtyBoard, firmata_config, mouse
-from test_firmata_engine import QUICK, go_on, pulse
+from firmata_rig import PtyBoard, arm, firmata_config, mouse, pulse
+from test_firmata_engine import QUICK, go_on
 
 from rig import launch
 from rig.board import Board
@@ -25,7 +26,7 @@ from rig.errors import BoardError
 from rig.firmata import FirmataLink
 from rig.record import events_of, manifest_of, read_entries
 from rig.session import Rules
-from rig.setup import board_setup, open_link
+from rig.setup import open_link
 from rig.timing import sentence
 
 STALE = (Path(__file__).parent / "data" / "stale_then_startup_adc.bin").read_bytes()[:239]
@@ -42,18 +43,12 @@ def armed(board: PtyBoard) -> tuple[FirmataLink, Board]:
     config = firmata_config(board.port)
     link = open_link(config)
     assert isinstance(link, FirmataLink)
-    talk = Board(link)
-    talk.begin_anew()
-    for name, values in board_setup(config):
-        talk.send(name, values)
-    while not talk.idle:
-        talk.poll(20_000_000)
-    return link, talk
+    return link, arm(link, config)
 
 
-def valve_is(board: PtyBoard, talk: Board | None, level: int) -> None:
+def valve_is(board: PtyBoard, talk: Board | None, level: int, wait_s: float = 10) -> None:
     """Wait for it; the session goes on meanwhile, if it still can."""
-    until_s = time.monotonic() + 10
+    until_s = time.monotonic() + wait_s
     while board.rig.board.high[8] != level:
         assert time.monotonic() < until_s, f"the valve never came to {level}"
         if talk:
@@ -119,6 +114,28 @@ def test_a_session_that_lets_go_leaves_all_low(pty_board: PtyBoard) -> None:
     link.close()
     valve_is(pty_board, None, 0)
     assert link._guard.returncode == 0
+
+
+HOLDS_THE_VALVE = """
+import sys
+from firmata_rig import arm, firmata_config, pulse
+from rig.setup import open_link
+config = firmata_config(sys.argv[1])
+board = arm(open_link(config), config)
+pulse(board, "valve", width_us=490_000)
+while True:
+    board.poll(5_000_000)
+"""
+
+
+def test_a_killed_session_leaves_the_valve_closed(pty_board: PtyBoard) -> None:
+    tests = Path(__file__).parent
+    paths = os.pathsep.join([str(tests), str(tests.parent)])
+    command = [sys.executable, "-c", HOLDS_THE_VALVE, pty_board.port]
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}) as process:
+        valve_is(pty_board, None, 1, wait_s=60)
+        process.kill()
+        valve_is(pty_board, None, 0)
 
 
 def test_a_pulled_cable_is_told_in_one_line(pty_board: PtyBoard) -> None:

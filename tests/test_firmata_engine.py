@@ -15,9 +15,11 @@ from firmata_rig import (
     ModelEnd,
     Surroundings,
     VirtualLink,
+    arm,
     firmata_config,
     levels_over,
     mouse,
+    pulse,
     virtual_link,
 )
 from hypothesis import given
@@ -34,7 +36,6 @@ from rig.firmata.wiring import Placed, Wiring, cautions, wiring_of
 from rig.link import Link
 from rig.record import events_of, manifest_of, read_entries
 from rig.session import Rules, Summary
-from rig.setup import board_setup
 from rig.verify import verify
 
 _HELLO = wire.encode("hello_ask", {"nonce": 1})
@@ -229,25 +230,7 @@ def go_on(board: Board, act: Callable[[], None] = lambda: None) -> None:
 def armed(config: Config) -> tuple[VirtualLink, Board]:
     """A rig whose board is armed, as a session does it."""
     link = virtual_link(config)
-    board = Board(link)
-    board.begin_anew()
-    for name, values in board_setup(config):
-        board.send(name, values)
-    while not board.idle:
-        board.poll(20_000_000)
-    return link, board
-
-
-def pulse(board: Board, output: str, level: int = 255, width_us: int = 100_000) -> None:
-    """One state that runs one pulse on an output."""
-    row = dict.fromkeys((name for name, _ in wire.GENERATOR_FIELDS), 0)
-    row |= {"kind": int(wire.Generator.PULSE), "output": wire.OUTPUTS.index(output), "level": level}
-    state = dict.fromkeys((name for name, _ in wire.STATE_FIELDS), 0)
-    state |= {"start": 1, "after_us": 300_000, "after_to": wire.END}
-    board.send("table_begin", {"trial": 1, "states": 1, "rules": 0, "generators": 1})
-    board.send("table_state", {"index": 0, **state})
-    board.send("table_generator", {"index": 0, **row, "width_us": width_us})
-    board.send("table_commit")
+    return link, arm(link, config)
 
 
 def test_an_output_without_a_pin_ends_the_session_rather_than_lie() -> None:
@@ -339,6 +322,32 @@ def test_samples_and_levels_are_read_as_pyfirmata2_reads_them(messages: list[tup
     told = [wire.decode(p) for p in wire.FrameSplitter().feed(ours.said())]
     levels = [told_.fields["levels"] for told_ in told if told_.name == "input"]
     assert (levels[-1] if levels else 0) == theirs.levels
+
+
+def threes(data: bytes) -> list[bytes]:
+    return sorted(data[i : i + 3] for i in range(0, len(data), 3))
+
+
+@pytest.mark.parametrize("roles", [["valve"], ["valve", "mask"], ["mask", "sync"]])
+def test_outputs_are_written_as_pyfirmata2_writes_them(roles: list[str]) -> None:
+    outputs = {"valve": 8, "sync": 12, "mask": 3}
+    theirs = PinBoard()
+    theirs.able, theirs.channels = {pin: {0: 1, 1: 1, 2: 10} for pin in range(20)}, {0: 14}
+    theirs.settle(Placed(14, 0, 10, outputs, {}, None), INPUT_BITS)
+    theirs.give()
+    theirs.set_outputs({outputs[role]: 1 for role in roles})
+    text = CONFIG.replace("valve: 8, sync: 9, tone: 10", "valve: 8, sync: 12, mask: 3")
+    link, board = armed(firmata_config(text=text))
+    written: list[bytes] = []
+    link.end.write = written.append  # type: ignore[assignment]
+    state = dict.fromkeys((name for name, _ in wire.STATE_FIELDS), 0)
+    on = sum(1 << wire.OUTPUTS.index(role) for role in roles)
+    board.send("table_begin", {"trial": 1, "states": 1, "rules": 0, "generators": 0})
+    board.send("table_state", {"index": 0, **state, "outputs": on, "after_us": 300_000, "after_to": wire.END})
+    board.send("table_commit")
+    while not any(data[0] & 0xF0 == 0x90 for data in written):
+        board.poll(1_000_000)
+    assert threes(written[-1]) == threes(theirs.give())
 
 
 def told_by(trials: Trials) -> list[wire.Decoded]:
