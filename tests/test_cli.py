@@ -201,7 +201,11 @@ def test_events_come_out_as_csv_and_json(tmp_path: Path, capsys: pytest.CaptureF
     shown = json.loads(capsys.readouterr().out)
     assert len(shown["trials"]) == shown["summary"]["trials"] == 2
     assert main(["show", session]) == 0
-    assert "cue → press" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "cue → press" in shown
+    assert "2 trials, " in shown
+    assert "longest gap between trials 0 us" in shown
+    assert "{" not in shown  # words, not Python's
 
 
 def test_draw_schema_and_ports(capsys: pytest.CaptureFixture[str]) -> None:

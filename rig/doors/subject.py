@@ -14,33 +14,24 @@ examples:
 from __future__ import annotations
 
 import argparse
-import json
-import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from rig.configfile import beside, load_config
+from rig.doors.page import Page, overview, show
 from rig.doors.people import user
 from rig.errors import ConfigError, did_you_mean
 from rig.intent import DEFAULT_PROTOCOL, PLANNED_PROTOCOL, training_of_rig
 from rig.ledger import Deed, add_deed
-from rig.plan import Plan
-from rig.plan.make import runs
-from rig.plan.today import pick_up
 from rig.planfile import read_plan
 from rig.protocol import load_protocol
 from rig.record import checked_subject
-from rig.subject import History, history, subjects
+from rig.subject import history, subjects
 from rig.training import Training
-from rig.welfare import likely_weight, top_up_ul, weight_share, weight_warning
+from rig.welfare import likely_weight
 
-LAST = 10  # sessions on the page
 DAY_S_END = time(23, 59, 59)
 
 
@@ -61,86 +52,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add("--json", action="store_true", help="one JSON object")
 
 
-@dataclass(frozen=True)
-class Page:
-    """What is known of an animal on a day."""
-
-    past: History
-    on: date
-    training: Training | None
-    plan: Plan | None
-
-    def lines(self) -> Iterator[str]:
-        """The page, but for its table of sessions."""
-        yield from self._training()
-        days = sorted({one.on for one in self.past.briefs})
-        yield f"days trained: {len(days)}" + (f", {days[0]} to {days[-1]}" if days else "")
-        yield from self._plan()
-        yield from self._weight()
-        yield self.water()
-        for site, energy_mj in self.past.energy_mj().items():
-            known = "of unknown energy" if math.isnan(energy_mj) else f"{energy_mj:.1f} mJ"
-            yield f"light so far: {known}" + (f" at {site}" if site else "")
-        for name, value in self.past.own().items():
-            deed = [one for one in self.past.deeds if one.what == "set" and one.name == name][-1]
-            yield f"its own: {name} {value} ({deed.who or 'unknown'}, {deed.on}: {deed.why or 'no reason given'})"
-
-    def stage(self) -> str:
-        """The stage its next session begins in, or why that cannot be told."""
-        try:
-            return self.past.stage(self.training)[0] if self.training else ""
-        except ConfigError as error:
-            return str(error)
-
-    def _training(self) -> Iterator[str]:
-        if self.training is None:
-            yield "stage: this rig has no training (training in config.yaml)"
-            return
-        stage, names = self.stage(), [one.name for one in self.training.stages]
-        yield f"stage: {stage}" + (f" ({names.index(stage) + 1} of {len(names)})" if stage in names else "")
-        for one in self.past.briefs:
-            yield from (f"  {one.session} {move}" for move in one.moves)
-        move = self.past.stage(self.training)[1] if stage in names else None
-        if move:
-            yield f"  next session {move.say()}"
-
-    def _plan(self) -> Iterator[str]:
-        if self.plan is None or self.past.subject not in self.plan.animals:
-            yield "light plan: none" if self.plan is None else f"light plan: not in the plan of {self.plan.study}"
-            return
-        days = sorted(self.plan.animals[self.past.subject].light)
-        yield f"light plan of {self.plan.study}: light on day {runs(days)}" if days else "light plan: no light"
-        try:
-            told = pick_up(self.plan, self.past.subject, self.on, done=self.past.done()).say()
-        except ConfigError as error:
-            told = (str(error),)
-        yield from (f"  {self.on}: {line}" for line in told)
-
-    def _weight(self) -> Iterator[str]:
-        past = self.past
-        if past.weight_g is None:
-            yield "weight: never taken"
-            return
-        on, weight_g = past.weights()[-1]
-        share = weight_share(weight_g, past.baseline_g)
-        of = f", {100 * share:.0f} % of its {past.baseline_g:g} g" if share and past.baseline_g else ""
-        yield f"weight: {weight_g:g} g on {on}{of}"
-        if warning := weight_warning(past.subject, weight_g, past.baseline_g):
-            yield f"WARNING: {warning}"
-
-    def water(self) -> str:
-        """The day's water and what is due."""
-        drunk_ul, by_hand_ul = self.past.water_ul(self.on)
-        return (
-            f"water on {self.on}: {drunk_ul / 1000:.2f} mL in sessions, {by_hand_ul / 1000:.2f} by hand;"
-            f" top-up due: {self.due_ul() / 1000:.2f} mL"
-        )
-
-    def due_ul(self) -> float:
-        """What is still due on this day."""
-        return top_up_ul(self.past.weight_g, sum(self.past.water_ul(self.on)))
-
-
 def run(args: argparse.Namespace) -> int:
     """The command."""
     path = Path(args.config)
@@ -153,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if args.subject is None:
         if deeds:
             raise ConfigError("whose? name the animal: rig subject M07 …")
-        _overview([Page(history(data, name), on, training, plan) for name in subjects(data)], args.json)
+        overview([Page(history(data, name), on, training, plan) for name in subjects(data)], args.json)
         return 0
     checked_subject(args.subject)
     if not deeds and args.subject not in subjects(data) and not (plan and args.subject in plan.animals):
@@ -161,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError(f"{args.subject}: nothing is known of it{did_you_mean(args.subject, known)}")
     for deed in deeds:
         add_deed(data, args.subject, deed)
-    _show(Page(history(data, args.subject), on, training, plan), args.json)
+    show(Page(history(data, args.subject), on, training, plan), args.json)
     return 0
 
 
@@ -210,74 +121,3 @@ def _own(text: str, training: Training | None) -> tuple[str, str]:
         raise ConfigError(f"--set {name}: the light plan gives it, trial by trial: write it there")
     known[0].values_with({name: value})
     return name, value
-
-
-# --- what is shown ----------------------------------------------------------------------------------------------------
-
-
-def _show(page: Page, as_json: bool) -> None:
-    past = page.past
-    if as_json:
-        sessions = [{**asdict(one), "on": str(one.on)} for one in past.briefs]
-        for one in sessions:
-            one.pop("plan")
-        drunk_ul, by_hand_ul = past.water_ul(page.on)
-        found = {
-            "subject": past.subject,
-            "on": str(page.on),
-            "stage": page.stage(),
-            "weight_g": past.weight_g,
-            "baseline_g": past.baseline_g,
-            "water_ul": {"sessions": drunk_ul, "by_hand": by_hand_ul, "due": page.due_ul()},
-            "own": past.own(),
-            "sessions": sessions,
-            "lines": list(page.lines()),
-        }
-        print(json.dumps(found))
-        return
-    print(past.subject)
-    for line in page.lines():
-        print(line)
-    if past.briefs:
-        _sessions(past)
-
-
-def _sessions(past: History) -> None:
-    table = Table(
-        "session", "protocol", "stage", "trials", "success", "water, uL", "weight, g", "light", "ended", box=None
-    )
-    for one in past.briefs[-LAST:]:
-        light = (
-            f"{one.light['proven_trials']} of {one.light['trials']} proven" if one.light and one.light["trials"] else ""
-        )
-        rate = "" if one.success is None else f"{100 * one.success:.0f} %"
-        weight = f"{one.weight_g:g}" if one.weight_g else ""
-        words = (one.session, one.protocol, one.stage, str(one.trials), rate, f"{one.water_ul:.0f}", weight, light)
-        table.add_row(*words, one.ended or "killed")
-    _wide().print(table)
-
-
-def _wide() -> Console:
-    """Wide enough for a whole line of a session, also into a file."""
-    return Console(highlight=False, width=max(110, Console().width))
-
-
-def _overview(pages: list[Page], as_json: bool) -> None:
-    rows = [
-        {
-            "subject": page.past.subject,
-            "stage": page.stage(),
-            "days": len({one.on for one in page.past.briefs}),
-            "last": page.past.briefs[-1].session if page.past.briefs else "",
-            "weight_g": page.past.weight_g,
-            "due_ul": round(page.due_ul(), 1),
-        }
-        for page in pages
-    ]
-    if as_json:
-        print(json.dumps(rows))
-        return
-    table = Table("animal", "stage", "days", "last", "weight, g", "top-up due, uL", box=None)
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    _wide().print(table)
