@@ -11,6 +11,7 @@ of the interpreter lock of whatever is being tested.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -19,11 +20,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rig.soundcard import stream
 
 RATE_HZ = 48_000
 CHANNELS = 2
@@ -32,7 +36,7 @@ NEEDED = ("pulseaudio", "parec", "pactl")
 # arrives that long before it would be converted, and no later than the scheduler allows.
 RENDER_MS = 1
 STEADY_MS = 20  # a machine on which the recorder was never held up for longer has time for sound
-PATIENCE_S = 60  # with a machine that is busy
+PATIENCE_S = 60.0  # with a machine that is busy
 PAREC = (
     "parec",
     "--device=rig.monitor",
@@ -149,6 +153,19 @@ class NullSink:
         """Let it go on."""
         assert self._daemon is not None
         self._daemon.send_signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def patient_sink() -> Iterator[NullSink]:
+    """A null sink that PortAudio knows, on a machine that may be busy: opening a stream bears with underruns."""
+    before = stream.SETTLE_TIMEOUT_S, stream.WARM_UP_UNDERRUNS
+    stream.SETTLE_TIMEOUT_S, stream.WARM_UP_UNDERRUNS = PATIENCE_S, 10**6
+    try:
+        with NullSink() as running:
+            stream.rescan()
+            yield running
+    finally:
+        stream.SETTLE_TIMEOUT_S, stream.WARM_UP_UNDERRUNS = before
 
 
 class Recording:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nullsink import NullSink, missing
+from nullsink import NullSink, missing, patient_sink
 
 from rig.cli import main
 from rig.config import parse_config
@@ -33,8 +33,7 @@ real = pytest.mark.skipif(bool(missing()), reason=missing())
 
 @pytest.fixture(scope="module")
 def sink() -> Iterator[NullSink]:
-    with NullSink() as running:
-        rescan()
+    with patient_sink() as running:
         yield running
     rescan()
 

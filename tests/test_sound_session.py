@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from apart import apart
-from nullsink import NullSink, Recorder, Recording, missing
+from nullsink import Recorder, Recording, missing, patient_sink
 from numpy.typing import NDArray
 from rehearse import rig_folder
 from test_cues import OCTAVES, notes
@@ -19,7 +19,6 @@ from rig.intent import Order, intend
 from rig.launch import launched
 from rig.session import Rules, Session, Summary
 from rig.sim import SimLink
-from rig.soundcard.stream import rescan
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 
@@ -73,8 +72,7 @@ def rises(recording: Recording) -> NDArray[np.float64]:
 
 def recorded(folder: Path, latency_ms: float) -> tuple[Session, Summary, Recording]:
     """A session of nine trials, and what was heard of it."""
-    with NullSink() as sink:
-        rescan()
+    with patient_sink() as sink:
         recorder = Recorder(sink).start()
         with launched(intend(order(folder, 9, latency_ms=latency_ms))) as session:
             summary = session.run()
@@ -123,8 +121,7 @@ def _told(summary: Summary) -> list[dict[str, Any]]:
 
 @apart
 def test_a_card_that_is_unplugged_leaves_the_tone_pin(tmp_path: Path) -> None:
-    with NullSink() as sink:
-        rescan()
+    with patient_sink() as sink:
         with launched(intend(order(tmp_path, 8))) as session:
 
             def unplug(session: Session) -> None:
@@ -144,8 +141,7 @@ def test_a_card_that_is_unplugged_leaves_the_tone_pin(tmp_path: Path) -> None:
 
 @apart
 def test_a_card_that_is_unplugged_ends_the_session_where_the_configuration_says_so(tmp_path: Path) -> None:
-    with NullSink() as sink:
-        rescan()
+    with patient_sink() as sink:
         with launched(intend(order(tmp_path, 8, fallback="stop"))) as session:
             session.look = lambda session: sink.kill() if session.summary.trials == 1 else None
             summary = session.run()

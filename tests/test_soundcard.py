@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from apart import apart
-from nullsink import RATE_HZ, NullSink, Recorder, Recording, missing
+from nullsink import RATE_HZ, NullSink, Recorder, Recording, missing, patient_sink
 from numpy.typing import NDArray
 from rehearse import ROOT
 
@@ -57,18 +57,9 @@ Script = Callable[[SoundEngine], list[SoundEvent]]
 
 @pytest.fixture(scope="module")
 def sink() -> Iterator[NullSink]:
-    with NullSink() as running:
-        rescan()
+    with patient_sink() as running:
         yield running
     rescan()
-
-
-@contextlib.contextmanager
-def own_sink() -> Iterator[NullSink]:
-    """A daemon for one test alone, to be killed."""
-    with NullSink() as running:
-        rescan()
-        yield running
 
 
 def drain(engine: SoundEngine, seconds: float, until: Kind | None = None) -> list[SoundEvent]:
@@ -87,6 +78,7 @@ def heard(sink: NullSink, script: Script, settings: SoundSettings = SETTINGS) ->
     A run with an underrun is repeated, with more buffer: this machine was busy, and its real time is not under test.
     """
     assert settings.latency_ms is not None
+    steady = False
     for more in (1, 2, 4, 8):
         recorder, events = Recorder(sink).start(), list[SoundEvent]()
         with (
@@ -94,13 +86,15 @@ def heard(sink: NullSink, script: Script, settings: SoundSettings = SETTINGS) ->
             SoundEngine(SOUNDS, replace(settings, latency_ms=more * settings.latency_ms)) as engine,
         ):
             assert engine.body == Body.DEVICE
+            engine.drain_events()  # of its beginning
             events = script(engine)
             events += drain(engine, 0.3 + engine.lead_ns / 1e9)
         recording = recorder.stop()
-        if not events:
-            continue
-        if not any(e.kind in (Kind.UNDERRUN, Kind.CLOCK_STEP) for e in events):
+        steady |= recording.steady
+        if events and not any(e.kind in (Kind.UNDERRUN, Kind.CLOCK_STEP) for e in events):
             return events, recording
+    if not steady:
+        pytest.skip("this machine kept no time: nothing can be said of its sound")
     pytest.fail("every run had an underrun")
 
 
@@ -284,7 +278,7 @@ def test_an_underrun_is_on_record_and_it_plays_on() -> None:
 
     PortAudio's stream into PulseAudio often stalls after such a gap; then it is lost, opened anew, and back.
     """
-    with own_sink(), SoundEngine(SOUNDS, SETTINGS) as engine:
+    with patient_sink(), SoundEngine(SOUNDS, SETTINGS) as engine:
         before = drain(engine, 0.05)
         hold_up(0.4)
         events = drain(engine, LEISURE_S, Kind.UNDERRUN)
@@ -304,7 +298,7 @@ def test_an_underrun_is_on_record_and_it_plays_on() -> None:
 @apart
 def test_a_program_that_was_held_up_does_not_take_its_device_for_lost() -> None:
     """No callback came, because none could; the device has enough to play."""
-    with own_sink(), SoundEngine(SOUNDS, replace(SETTINGS, latency_ms=1000)) as engine:
+    with patient_sink(), SoundEngine(SOUNDS, replace(SETTINGS, latency_ms=1000)) as engine:
         drain(engine, 0.3)
         hold_up(0.7)
         events = engine.drain_events() + drain(engine, 0.3)
@@ -315,7 +309,7 @@ def test_a_program_that_was_held_up_does_not_take_its_device_for_lost() -> None:
 @pytest.mark.parametrize(("how", "body"), [("unplugged", Body.STOP), ("hanging", Body.TONE_PIN)])
 @apart
 def test_a_device_lost_in_mid_session_is_an_event_and_falls_back(how: str, body: Body) -> None:
-    with own_sink() as sink:
+    with patient_sink() as sink:
         _lose(sink, how, replace(SETTINGS, without_device=body))
 
 
@@ -399,6 +393,7 @@ def test_a_sample_rate_the_device_refuses_is_an_error(sink: NullSink) -> None:
 
 def test_a_buffer_too_small_is_an_error(sink: NullSink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "SETTLE_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(stream, "WARM_UP_UNDERRUNS", 3)
     with pytest.raises(ConfigError, match=r"had \d+ underruns .* with 16 samples and .* ms; raise sound.block"):
         SoundEngine(SOUNDS, SoundSettings(device="pulse", block_samples=16, latency_ms=0.5)).start()
 

@@ -98,6 +98,7 @@ class OutputStream:
         for attempt in range(ATTEMPTS):
             self._clock, self._finished, self._ending, self.underruns = self._new_clock(), False, False, 0
             self._end = audio.CallbackAbort
+            self.mixer.events.take()  # those of an attempt that failed
             with _realtime() as self.realtime:
                 self._start(audio, index)
             fault = self._warm_up()
