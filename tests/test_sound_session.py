@@ -121,15 +121,14 @@ def _told(summary: Summary) -> list[dict[str, Any]]:
 
 @apart
 def test_a_card_that_is_unplugged_leaves_the_tone_pin(tmp_path: Path) -> None:
-    with patient_sink() as sink:
-        with launched(intend(order(tmp_path, 8))) as session:
+    with patient_sink() as sink, launched(intend(order(tmp_path, 8))) as session:
 
-            def unplug(session: Session) -> None:
-                if session.summary.trials == 2:
-                    sink.kill()
+        def unplug(session: Session) -> None:
+            if session.summary.trials == 2:
+                sink.kill()
 
-            session.look = unplug
-            summary = session.run()
+        session.look = unplug
+        summary = session.run()
     told = notes(summary.session, "sound_card")  # with underruns, where this machine was busy
     assert [note["by"] for note in told if note["what"] == "device_lost"] == ["tone"]
     assert summary.sound is not None
@@ -141,9 +140,8 @@ def test_a_card_that_is_unplugged_leaves_the_tone_pin(tmp_path: Path) -> None:
 
 @apart
 def test_a_card_that_is_unplugged_ends_the_session_where_the_configuration_says_so(tmp_path: Path) -> None:
-    with patient_sink() as sink:
-        with launched(intend(order(tmp_path, 8, fallback="stop"))) as session:
-            session.look = lambda session: sink.kill() if session.summary.trials == 1 else None
-            summary = session.run()
+    with patient_sink() as sink, launched(intend(order(tmp_path, 8, fallback="stop"))) as session:
+        session.look = lambda session: sink.kill() if session.summary.trials == 1 else None
+        summary = session.run()
     assert summary.ended.startswith('no sound: sound device "pulse"')
     assert summary.trials < 8
