@@ -145,7 +145,7 @@ class FaultyLink(SimLink):
             until_us = min(end_us, self._came[0][0]) if self._came else end_us
             if self._episodes:
                 until_us = min(until_us, max(self.t_us, self._episodes[0].at_us + self._start_us))
-            self._pass(until_us)
+            self._pass(until_us, reading=True)
 
     def reopen(self, timeout_ns: int) -> bool:
         """See :class:`rig.link.Link`."""
@@ -184,8 +184,12 @@ class FaultyLink(SimLink):
         if self._stale:
             raise LinkError("the board is gone (simulated): check the cable")
 
-    def _pass(self, until_us: int) -> None:
-        """Time passes for the board, until then or until it has something to say."""
+    def _pass(self, until_us: int, *, reading: bool = False) -> None:
+        """Time passes for the board, until then or until it has something to say.
+
+        The driver's buffer overflows while nobody reads; who reads is quicker than a line, though here, in no time at
+        all, a board says all that it has.
+        """
         if self.end_us is not None and self.t_us > self.end_us:
             raise Endless(f"it is {self.t_us / 6e7:.0f} min, and no end")
         if self.t_us >= self._drain_us:
@@ -199,8 +203,8 @@ class FaultyLink(SimLink):
             if self._chance.random() < self._from_board.late:
                 at_us = max(at_us, self.t_us + self._chance.randrange(300_000))
             data = spoiled(data, self._from_board, self._chance)
-        room = self._buffer_bytes - self._came_bytes
-        data = data[: max(0, room)]
+        if not reading:
+            data = data[: max(0, self._buffer_bytes - self._came_bytes)]
         self._came.append((max(at_us, self.t_us), data))
         self._came_bytes += len(data)
 
