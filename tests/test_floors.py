@@ -14,7 +14,7 @@ FLOORS: dict[str, int] = {}
 for _floor, _rooms in enumerate(
     (
         "errors units task table wire wiregen numbering events clock config calibration draw plan curves pins frames"
-        " sound journal_format ceilings proof training welfare course"
+        " sound journal_format worst ceilings proof training welfare course"
         " seal trialcode columns entry session_view learning curve_text blocks watcher summary water",
         "link board core ptybody machine animals mouse sim protocol journal stream configfile planfile soundcard"
         " firmata ledger archive derived figures export manual",

@@ -15,7 +15,7 @@ import pytest
 from plan_examples import PLAN, STUDY
 from rich.console import Console
 
-from rig.doors.plan import names, register
+from rig.doors.plan import arguments, names, run
 from rig.errors import ConfigError
 from rig.plan import Light, light_data
 from rig.plan.calendar import calendar
@@ -39,12 +39,9 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rig_plan(*words: str) -> int:
-    parser = argparse.ArgumentParser("rig")
-    register(parser.add_subparsers(), lambda: TODAY)
-    args = parser.parse_args(["plan", *words])
-    code = args.run(args)
-    assert isinstance(code, int)
-    return code
+    parser = argparse.ArgumentParser("rig plan")
+    arguments(parser, lambda: TODAY)
+    return run(parser.parse_args(words))
 
 
 def test_one_command_makes_the_plan(capsys: pytest.CaptureFixture[str]) -> None:

@@ -47,11 +47,6 @@ CHECK_EXAMPLE = """example:
 """
 
 
-def register(subparsers: Any, today: Callable[[], date] = date.today) -> None:
-    """Adds ``plan`` to a command line; the parsed ``args.run(args)`` returns the exit code."""
-    arguments(subparsers.add_parser("plan", help="who gets light when: make or show it"), today)
-
-
 def arguments(parser: argparse.ArgumentParser, today: Callable[[], date] = date.today) -> None:
     """Gives ``make``, ``show`` and ``check`` to the parser of ``rig plan``."""
     commands = parser.add_subparsers(dest="plan_command", required=True)
