@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from test_session import real_rig
 
+from rig import wire
 from rig.cli import main
 from rig.doors.verify import check
 from rig.events import Kind, read_json
+from rig.journal import read_journal
 from rig.record import read_entries
 
 if sys.platform == "win32":
@@ -33,12 +35,18 @@ def notes(session: str) -> list[str]:
     return [name for name in found if name in ("link_lost", "link_back", "again", "resumed")]
 
 
-def when(session: Path, grown: int, then: Callable[[], None]) -> threading.Thread:
-    """Do something once a journal below this folder has so many bytes."""
+def begun(journal: Path) -> bool:
+    """Does the record tell of a trial?"""
+    found = (one.payload[0] for one in read_journal(journal) if one.kind == Kind.EVENT)
+    return wire.BY_NAME["trial_begin"].number in found
+
+
+def when_begun(session: Path, then: Callable[[], None]) -> threading.Thread:
+    """Do something once the first trial of a session below this folder has begun."""
 
     def wait() -> None:
-        for _ in range(3000):
-            if any(path.stat().st_size > grown for path in session.glob("*/*/journal")):
+        for _ in range(12_000):
+            if any(begun(path) for path in session.glob("*/*/journal")):
                 then()
                 return
             time.sleep(0.01)
@@ -61,7 +69,7 @@ def test_a_cable_that_was_pulled_and_a_port_with_another_name(
     with PtyBoard() as board:
         monkeypatch.setattr("rig.link.list_ports.comports", board.comports)
         was = board.port
-        puller = when(tmp_path / "data", 14_000, lambda: board.replug(1.2))
+        puller = when_begun(tmp_path / "data", lambda: board.replug(1.2))
         code, said = run(tmp_path, board, capsys, "--trials", "2")
         puller.join()
         assert board.port != was
@@ -76,7 +84,7 @@ def test_a_board_that_lost_its_power_ends_the_session_and_another_goes_on(
 ) -> None:
     with PtyBoard() as board:
         monkeypatch.setattr("rig.link.list_ports.comports", board.comports)
-        puller = when(tmp_path / "data", 14_000, lambda: board.replug(0.3, power=False))
+        puller = when_begun(tmp_path / "data", lambda: board.replug(0.3, power=False))
         code, said = run(tmp_path, board, capsys, "--trials", "2")
         puller.join()
         assert code == 1
@@ -97,7 +105,7 @@ def test_a_program_that_was_killed_goes_on_in_the_same_record(
         config = real_rig(tmp_path, board.port)
         command = [sys.executable, "-m", "rig", "run", "--config", str(config), "--trials", "3", *SHORT]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            when(tmp_path / "data", 14_000, lambda: process.send_signal(signal.SIGKILL)).join()
+            when_begun(tmp_path / "data", lambda: process.send_signal(signal.SIGKILL)).join()
             assert process.wait(30) == -signal.SIGKILL
         time.sleep(0.8)  # so that the board goes safe by itself
         code, said = run(tmp_path, board, capsys, "--resume")
