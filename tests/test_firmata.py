@@ -16,18 +16,18 @@ if sys.platform == "win32":
     pytest.skip("the guard shares the port, which Windows does not allow", allow_module_level=True)
 
 from firmata_board import FirmataBoard
-from firmata_rig import PtyBoard, arm, firmata_config, mouse, pulse
+from firmata_rig import CONFIG, PtyBoard, arm, firmata_config, mouse, pulse
 from test_firmata_engine import QUICK, go_on
 
-from rig import launch
 from rig.board import Board
+from rig.cli import main
 from rig.doors.show import timing_at_end
 from rig.errors import BoardError
 from rig.firmata import FirmataLink
-from rig.record import events_of, manifest_of, read_entries
-from rig.session import Rules
+from rig.record import JOURNAL, events_of, manifest_of, read_entries
 from rig.setup import open_link
 from rig.timing import sentence
+from rig.verify import verify
 
 STALE = (Path(__file__).parent / "data" / "stale_then_startup_adc.bin").read_bytes()[:239]
 
@@ -57,14 +57,23 @@ def valve_is(board: PtyBoard, talk: Board | None, level: int, wait_s: float = 10
             time.sleep(0.005)
 
 
-def test_a_session_in_real_time_says_whose_clock_it_is(pty_board: PtyBoard, tmp_path: Path) -> None:
-    config = firmata_config(pty_board.port, str(tmp_path))
-    order = launch.Order(config, tmp_path / "config.yaml", changes=QUICK, rules=Rules(trials=1), seed=1)
-    summary = launch.launch(order)
-    assert (summary.ended, summary.trials, summary.lost_events) == ("trials", 1, 0)
+def test_a_session_in_real_time_says_whose_clock_it_is(
+    pty_board: PtyBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # the live view is for terminals
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG.format(port=pty_board.port, data=tmp_path), encoding="utf-8")
+    changes = [word for name, value in QUICK.items() for word in ("--set", f"{name}={value.replace(' ', '')}")]
+    assert main(["run", "--config", str(path), "--trials", "1", "--seed", "1", *changes]) == 0
+    said = capsys.readouterr().err
+    assert "note: host-timed: this computer decides" in said
+    assert "host loop" in said
     assert not any(pty_board.rig.board.high)
-    entries, damage = read_entries(Path(summary.session))
+    (folder,) = (file.parent for file in tmp_path.rglob(JOURNAL))
+    entries, damage = read_entries(folder)
     assert not damage
+    report = verify(entries)
+    assert not report.faults, report.faults
     timing = timing_at_end(manifest_of(entries), entries)
     assert timing["clock"] == "host"
     assert timing["frames"] > 0

@@ -112,6 +112,7 @@ class PinBoard(pyfirmata2.Board):  # type: ignore[misc]
         self.splitter = Splitter()
         self.channels: dict[int, int] = {}
         self.able: dict[int, dict[int, int]] = {}
+        self.pullups: tuple[str, ...] = ()
         self.mapped = False
         self.versions = 0
         self.levels = 0
@@ -226,8 +227,6 @@ class PinBoard(pyfirmata2.Board):  # type: ignore[misc]
         for role, pin in switches.items():
             self.digital[pin].register_callback(self._watcher(1 << bits[role]))
             self.digital[pin].mode = PULLUP if PULLUP in self.able[pin] and role in self.pullups else INPUT
-
-    pullups: tuple[str, ...] = ()
 
     def _watcher(self, bit: int) -> Callable[[bool], None]:
         def watch(high: bool) -> None:
