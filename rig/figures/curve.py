@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from rig.curves.stats import group_curve
 from rig.curves.trajectory import SEGMENT_HZ
 from rig.figures import GREY, GROUPS, INK, LIGHT, MARKERS, SHADE, new_figure, save, tidy
 from rig.learning import Floats, Learning
@@ -62,44 +63,38 @@ def _curve_panel(axes: Any, groups: Mapping[str, Learning], name: str, scale: fl
         # On a light day the line goes on through its trials without light: the others stand beside it.
         values = scale * np.where(lit, curves.values["off"][name], curves.values["all"][name])
         axes.plot(days, values.T, color=GREY if len(groups) == 1 else colour, lw=0.6, alpha=0.45, zorder=1)
-        mean, sem = _mean_sem(values)
+        of = group_curve(values)
+        mean, sem = of.mean, np.nan_to_num(of.sem)
         axes.fill_between(days, mean - sem, mean + sem, color=colour, alpha=0.25, lw=0, zorder=2)
         known = int(np.isfinite(values).any(axis=1).sum())
         style = {"color": colour, "lw": 2.2, "marker": MARKERS[k % len(MARKERS)], "ms": 4, "zorder": 3}
         axes.plot(days, mean, label=f"{group or 'mean'} (n = {known})", **style)
         if lit.any():
-            _lit_points(axes, curves, name, scale, lit)
+            one = len(groups) == 1
+            _lit_points(axes, curves, name, scale, lit, LIGHT if one else colour, "light on" if one else "light")
     _shade(axes, groups)
     axes.set_xlim(min(c.days[0] for c in groups.values()) - 0.6, max(c.days[-1] for c in groups.values()) + 0.6)
     axes.set_ylim(*((0, 102) if name == "success" else (min(0.0, axes.get_ylim()[0]), None)))
     axes.xaxis.get_major_locator().set_params(integer=True)
     # Above the curves, under the heading: nowhere within is free for every study.
-    axes.set_title(axes.get_title(loc="left"), loc="left", pad=17, fontsize=9.5, fontweight="bold", color=INK)
-    place = {"loc": "lower left", "bbox_to_anchor": (-0.03, 0.985), "ncols": 3}
+    rows = -(-len(axes.get_legend_handles_labels()[0]) // 2)
+    heading = {"pad": 6 + 11 * rows, "fontsize": 9.5, "fontweight": "bold", "color": INK}
+    axes.set_title(axes.get_title(loc="left"), loc="left", **heading)
+    place = {"loc": "lower left", "bbox_to_anchor": (-0.03, 0.985), "ncols": 2, "labelspacing": 0.2}
     axes.legend(fontsize=7.5, frameon=False, handlelength=1.4, columnspacing=0.9, handletextpad=0.4, **place)
 
 
-def _lit_points(axes: Any, curves: Learning, name: str, scale: float, lit: Any) -> None:
+def _lit_points(axes: Any, curves: Learning, name: str, scale: float, lit: Any, colour: str, label: str) -> None:
     """Trials with light: an open diamond beside the day, each animal tied to its trials without."""
     days = np.array(curves.days)[lit]
     on, off = scale * curves.values["on"][name][:, lit], scale * curves.values["off"][name][:, lit]
     for mouse in range(len(on)):
         for j, day in enumerate(days):
-            axes.plot([day, day + BESIDE], [off[mouse, j], on[mouse, j]], color=LIGHT, lw=0.5, alpha=0.35, zorder=1)
-    mean, sem = _mean_sem(on)
-    style = {"fmt": "D", "color": LIGHT, "mfc": "white", "mew": 1.6, "ms": 5.5, "lw": 1.6, "zorder": 4}
+            axes.plot([day, day + BESIDE], [off[mouse, j], on[mouse, j]], color=colour, lw=0.5, alpha=0.35, zorder=1)
+    of = group_curve(on)
+    style = {"fmt": "D", "color": colour, "mfc": "white", "mew": 1.6, "ms": 5.5, "lw": 1.6, "zorder": 4}
     n = int(np.isfinite(on).any(axis=1).sum())
-    axes.errorbar(days + BESIDE, mean, sem, label=f"light on (n = {n})", **style)
-
-
-def _mean_sem(values: Floats) -> tuple[Floats, Floats]:
-    known = np.isfinite(values)
-    n = known.sum(axis=0)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    mean = np.divide(total, n, out=np.full(n.shape, np.nan), where=n > 0)
-    squares = np.where(known, (values - mean) ** 2, 0.0).sum(axis=0)
-    sem = np.sqrt(np.divide(squares, n * (n - 1), out=np.zeros(n.shape), where=n > 1))
-    return mean, sem
+    axes.errorbar(days + BESIDE, of.mean, np.nan_to_num(of.sem), label=f"{label} (n = {n})", **style)
 
 
 def _shade(axes: Any, groups: Mapping[str, Learning]) -> None:
