@@ -198,7 +198,7 @@ class Safety(Section, frozen=True, kw_only=True):
         InputName | None, Meta(description="The input that must be high for outputs to act.", examples=["interlock"])
     ] = None
     allow_host_timed_outputs: Annotated[
-        bool, Meta(description="Firmata only: valve and laser timed by this computer, without the board's ceilings.")
+        bool, Meta(description="Firmata only: may the laser be timed by this computer, without ceilings on the board?")
     ] = False
     outputs: Annotated[
         dict[OutputName, OutputLimits], Meta(description="Ceilings by output; what is not said here keeps its default.")
