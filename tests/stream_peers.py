@@ -16,7 +16,8 @@ from typing import Any
 import zmq
 from stream_rig import SESSION, StreamRig
 
-from rig.stream import answers_at, schema, split_address
+from rig.stream import schema
+from rig.stream.address import answers_at, split_address
 from rig.stream.copy import Proof
 from rig.stream.listen import Listener
 

@@ -14,7 +14,8 @@ from stream_rig import StreamRig
 
 from rig import wire
 from rig.events import Kind
-from rig.stream import answers_at, manual, schema
+from rig.stream import manual, schema
+from rig.stream.address import answers_at
 
 ROOT = Path(__file__).parents[1]
 THREE = ("zmq", "msgspec", "numpy")

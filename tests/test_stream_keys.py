@@ -14,7 +14,8 @@ from stream_rig import SESSION, StreamRig
 
 from rig.cli import main
 from rig.errors import ConfigError
-from rig.stream import answers_at, keys, open_publisher, schema
+from rig.stream import keys, open_publisher, schema
+from rig.stream.address import answers_at
 
 
 def folders(root: Path, *listeners: str) -> None:

@@ -34,8 +34,8 @@ def test_an_inlet_has_each_event_at_the_journals_time(tmp_path: Path) -> None:
         outlets.take(message, here_ns)
         if here_ns is not None:
             heard.append((message, here_ns))
-            assert listening.listener._here
-            bounds_us.append(listening.listener._here.bound_us)
+            assert listening.listener.here.line
+            bounds_us.append(listening.listener.here.line.bound_us)
 
     rig = StreamRig(tmp_path / "data")
     with Listening(rig.address, tmp_path / "out", heard=take) as listening:

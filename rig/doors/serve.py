@@ -18,7 +18,7 @@ import zmq
 from rig.configfile import beside, load_config
 from rig.errors import ConfigError
 from rig.record import sessions
-from rig.stream import answers_at
+from rig.stream.address import answers_at
 from rig.stream.answer import Answerer
 from rig.stream.job import Job
 

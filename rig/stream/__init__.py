@@ -12,7 +12,6 @@ import contextlib
 import json
 import os
 import select
-import socket
 import subprocess
 import sys
 import threading
@@ -22,28 +21,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from rig.errors import ConfigError
+from rig.stream.address import answers_at, claim, split_address
 from rig.stream.job import BY_BELL, MOST_S, NOT_AT_ALL, Job, Page
 
 LINGER_S = 10.0  # when a session ends, listeners that come no nearer are waited for so long
-RETRY_S = 4.0  # the last session's stream may hold the ports for a moment
+TOLD_S = 10.0  # and after that the last live messages
 AGAIN_S = 0.3  # before a process that ended by itself is begun anew
 SIMULATED_NS = 1_000_000  # clocks further apart than this are not the same clock
 _ROLES = ("tell", "answer")
-
-
-def split_address(address: str) -> tuple[str, str]:
-    """Host and port of tcp://host:port. Raises ConfigError."""
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
-    if not address.startswith("tcp://") or not host or not (port.isdigit() or port == "*"):
-        raise ConfigError(f"{address}: expected tcp://address:port, e.g. tcp://127.0.0.1:5555")
-    return host, port
-
-
-def answers_at(address: str) -> str:
-    """Where a stream's records can be asked for: the next port."""
-    host, port = split_address(address)
-    return f"tcp://{host}:{int(port) + 1}"
 
 
 class Publisher:
@@ -76,7 +61,7 @@ class Publisher:
         if address is None:
             return
         host, port = split_address(address)
-        self._listening = _claim(host, port)
+        self._listening = claim(host, port)
         self.address = f"tcp://{host}:{self._listening[0].getsockname()[1]}"
         self._page = Page.make()
         self._flags = self._page.flags
@@ -183,7 +168,7 @@ class Publisher:
             self._begin(1)  # it died, and somebody may lack something still
             answer = self._children[1]
         if tell is not None:
-            self.status["tell"] = _farewell(tell, 3.0, wait_first=False)
+            self.status["tell"] = _farewell(tell, TOLD_S, wait_first=False)
         for one in self._listening:
             one.close()
         os.close(self._end)
@@ -220,42 +205,6 @@ def open_publisher(
 def _readable(sources: list[Any]) -> list[Any]:
     """Wait for one of them. Windows cannot wait for pipes: there, processes that end are not begun anew."""
     return select.select(sources, [], [])[0] if os.name == "posix" else sources
-
-
-def _claim(host: str, port: str) -> list[socket.socket]:
-    """Two listening sockets on a port and the next. Raises ConfigError where they are taken."""
-    until_s = time.monotonic() + RETRY_S
-    while True:
-        first = second = None
-        try:
-            first = _listen(host, 0 if port == "*" else int(port))
-            second = _listen(host, first.getsockname()[1] + 1)
-            return [first, second]
-        except OSError as error:
-            if first:
-                first.close()
-            if time.monotonic() > until_s or not isinstance(error, OSError) or isinstance(error, socket.gaierror):
-                raise ConfigError(
-                    f"config.yaml: stream: tcp://{host}:{port} and the next port cannot be bound"
-                    f" ({error.strerror}); choose another port, or end what holds it"
-                ) from None
-            if port != "*":
-                time.sleep(0.1)
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    host = "0.0.0.0" if host == "*" else host.strip("[]")
-    family, kind, number, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    one = socket.socket(family, kind, number)
-    try:
-        if os.name == "posix":
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        one.bind(where)
-        one.listen(100)
-    except OSError:
-        one.close()
-        raise
-    return one
 
 
 def _farewell(child: subprocess.Popen[bytes], patience_s: float, *, wait_first: bool) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import re
 import signal
 import sys
 import time
@@ -22,15 +21,12 @@ from typing import Any
 import msgspec
 import zmq
 
-from rig.errors import RecordError
 from rig.stream import schema
-from rig.stream.book import Book
+from rig.stream.book import Book, Library
 from rig.stream.guard import Guard, Log, Socket, bind
-from rig.stream.job import MOST_S, Job, Page, finish, job_from, journal_of, resident_bytes
+from rig.stream.job import MOST_S, Job, Page, finish, job_from, resident_bytes
 
-SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,3}")
 NICE = 5  # live events and the session come first; much more, and on a busy computer nobody is answered at all
-BOOKS = 4  # open at once, beside the present session's
 PEERS = 256  # remembered
 REQUESTS = 50  # at a turn
 REFUSED_PAUSE_S = 0.02  # after a turn of mostly nonsense
@@ -68,32 +64,6 @@ class Peer:
             return False
         self.credit -= cost
         return True
-
-
-class Library:
-    """The sessions of a data folder, the present one always open."""
-
-    def __init__(self, data: Path, present: str) -> None:
-        self.present, self._data = present, data
-        self._open: OrderedDict[str, Book] = OrderedDict()
-
-    def book(self, session: str) -> Book | None:
-        """A session's book as it is now, or None where there is none by that name."""
-        name = session or self.present
-        if not SESSION.fullmatch(name):
-            return None
-        book = self._open.get(name)
-        if book is None:
-            try:
-                book = Book(name, journal_of(self._data, name))
-            except RecordError:
-                return None
-            self._open[name] = book
-        self._open.move_to_end(name)
-        book.refresh()
-        for old in [one for one in self._open if one not in (self.present, name)][: max(0, len(self._open) - BOOKS)]:
-            self._open.pop(old).close()
-        return book
 
 
 class Answerer:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
@@ -17,11 +18,14 @@ from rig.errors import RecordError
 from rig.events import Kind
 from rig.journal_format import FRAME_BYTES, HEAD_BYTES, MAGIC, Journal, Record, scan
 from rig.stream import schema
+from rig.stream.job import journal_of
 from rig.stream.schema import Maker
 
+SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}/[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{1,3}")
 PIECE_BYTES = 1 << 20
 GLANCE_BYTES = 2048  # what a few events take; a large piece of memory costs more than all the rest of a reading
 KEEP_EVERY = 2000  # records between the places from which reading can be taken up for good
+BOOKS = 4  # open at once, beside the present session's
 PIECES = 32  # answers made lately, each of REPLY_MESSAGES
 PLACES = 64  # and so many more where somebody has stopped reading lately
 
@@ -166,3 +170,29 @@ class Book:
         if maker.number > self._kept_numbers[-1]:
             self._kept.append(maker)
             self._kept_numbers.append(maker.number)
+
+
+class Library:
+    """The sessions of a data folder, the present one always open."""
+
+    def __init__(self, data: Path, present: str) -> None:
+        self.present, self._data = present, data
+        self._open: OrderedDict[str, Book] = OrderedDict()
+
+    def book(self, session: str) -> Book | None:
+        """A session's book as it is now, or None where there is none by that name."""
+        name = session or self.present
+        if not SESSION.fullmatch(name):
+            return None
+        book = self._open.get(name)
+        if book is None:
+            try:
+                book = Book(name, journal_of(self._data, name))
+            except RecordError:
+                return None
+            self._open[name] = book
+        self._open.move_to_end(name)
+        book.refresh()
+        for old in [one for one in self._open if one not in (self.present, name)][: max(0, len(self._open) - BOOKS)]:
+            self._open.pop(old).close()
+        return book

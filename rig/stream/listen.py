@@ -10,27 +10,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import msgspec
 import zmq
 
-from rig.clock import Clock, Verdict
 from rig.events import Kind
-from rig.stream import answers_at, keys, schema
+from rig.stream import schema
 from rig.stream.copy import Copy, Proof, is_proven, unproven
+from rig.stream.dial import HELD, Dial
+from rig.stream.here import Here
 from rig.stream.schema import Message
 
 PING_S = 1.0
 FIRST_PINGS, FIRST_PING_S = 10, 0.05  # at the start the clocks are compared more often
 PATIENCE_S = 1.5  # an answer that takes longer is asked for again
 SILENCE_S = 6.0  # no answer at all for so long: connect anew
-HELD = 50_000  # live messages kept while older ones are fetched
 DRAIN = 1000
 ON_THE_WAY_S = 0.25
-RETRY_MS, RETRY_MOST_MS = 100, 2_000
 
 
 @dataclass
@@ -56,28 +53,6 @@ class Status:
         return f"{self.session or 'no session'}: {self.records} records, {self.rate_hz:.0f}/s{lag}{gaps}, {clock}{away}"
 
 
-class Here(NamedTuple):
-    """The rig's clock on this computer's, as a line through now."""
-
-    rig_ns: int
-    here_ns: int
-    rate: float
-    bound_us: float
-    rate_error: float
-
-    @classmethod
-    def of(cls, clock: Clock, here_ns: int) -> Here:
-        """The line now. ``clock`` takes this computer for the host and the rig for the board."""
-        rig_us = int(clock.board_us(here_ns))
-        rate, rate_error = 1 / (1 + clock.drift_ppm / 1e6), clock.drift_error_ppm / 1e6
-        return cls(1000 * rig_us, clock.host_ns(rig_us), rate, clock.error_us(rig_us), rate_error)
-
-    def place(self, at_ns: int) -> tuple[int, float]:
-        """When that was here, ns, and how far that may be off, us."""
-        after_ns = at_ns - self.rig_ns
-        return self.here_ns + int(after_ns * self.rate), self.bound_us + abs(after_ns) * self.rate_error / 1000
-
-
 class Listener:
     """Copies sessions from ``address`` to ``out``.
 
@@ -97,15 +72,11 @@ class Listener:
         done: Callable[[Proof], None],
         heard: Callable[[Message, int | None], None] | None = None,
     ) -> None:
-        self._address, self._answers_at, self._out, self._done = address, answers_at(address), out, done
-        self._heard = heard
-        self._keys = _keys_of(keys_folder) if keys_folder else None
-        self._context = zmq.Context()
-        self._live: Any = None
-        self._ask: Any = None
+        self._dial = Dial(address, keys_folder)
+        self._out, self._done, self._heard = out, done, heard
         self.status = Status()
         self.copy: Copy | None = None
-        self.clock = Clock()
+        self.here = Here()
         self._older = unproven(out)
         self._ended: set[str] = set()
         self._present = ""
@@ -120,18 +91,14 @@ class Listener:
         self._ping_due_s = 0.0
         self._heard_s = self._grown_s = time.monotonic()
         self._rate = (time.monotonic(), 0)
-        self._utc_less_here_ns = 0
-        self._newest_at_us: float | None = None
-        self._here: Here | None = None
-        self._second = (0, "")
-        self._connect()
+        self._newest_at_ns: int | None = None
 
     def close(self) -> None:
         """Let go of files and sockets."""
         if self.copy:
             self.copy.close()
             self.copy = None
-        self._context.destroy(linger=100)
+        self._dial.close()
 
     # --- the loop ----------------------------------------------------------------------------------------------------
 
@@ -140,10 +107,9 @@ class Listener:
         now_s = time.monotonic()
         if now_s >= self._ping_due_s:
             self._ping(now_s)
-        if self.clock.samples:
-            self._here = Here.of(self.clock, time.monotonic_ns())
-        for source, _ in self._poller.poll(timeout_ms):
-            if source is self._ask:
+        self.here.now()
+        for source in self._dial.ready(timeout_ms):
+            if source is self._dial.ask:
                 self._take_answers()
             else:
                 self._take_live()
@@ -159,45 +125,16 @@ class Listener:
         self._look(now_s)
 
     def _connect(self) -> None:
-        for socket in (self._live, self._ask):
-            if socket is not None:
-                socket.close(linger=0)
-        self._live, self._ask = self._socket(zmq.SUB), self._socket(zmq.DEALER)
-        self._live.setsockopt(zmq.RCVHWM, HELD)
-        self._live.subscribe(b"")
-        self._ask.setsockopt(zmq.IMMEDIATE, 1)
-        self._live.connect(self._address)
-        self._ask.connect(self._answers_at)
-        self._poller = zmq.Poller()
-        self._poller.register(self._live, zmq.POLLIN)
-        self._poller.register(self._ask, zmq.POLLIN)
+        self._dial.connect()
         self._asked_s = None
         self._pings.clear()
         self._pinged = 0
-
-    def _socket(self, kind: int) -> Any:
-        socket: Any = self._context.socket(kind)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.RECONNECT_IVL, RETRY_MS),
-            (zmq.RECONNECT_IVL_MAX, RETRY_MOST_MS),
-            (zmq.HEARTBEAT_IVL, 1_000),
-            (zmq.HEARTBEAT_TIMEOUT, 3_000),
-            (zmq.HANDSHAKE_IVL, 3_000),
-            (zmq.CONNECT_TIMEOUT, 2_000),
-            (zmq.IPV6, 1),
-        ):
-            socket.setsockopt(option, value)
-        if self._keys:
-            own, rig = self._keys
-            socket.curve_publickey, socket.curve_secretkey, socket.curve_serverkey = own.public, own.secret, rig
-        return socket
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
     def _send(self, request: schema.Request) -> bool:
         try:
-            self._ask.send(schema.encode(request), zmq.NOBLOCK)
+            self._dial.ask.send(schema.encode(request), zmq.NOBLOCK)
         except zmq.Again:  # not connected now
             return False
         return True
@@ -230,7 +167,7 @@ class Listener:
     def _take_live(self) -> None:
         for _ in range(DRAIN):
             try:
-                message = schema.read_message(self._live.recv(zmq.NOBLOCK).partition(b" ")[2])
+                message = schema.read_message(self._dial.live.recv(zmq.NOBLOCK).partition(b" ")[2])
             except zmq.Again:
                 return
             except msgspec.DecodeError:
@@ -261,30 +198,23 @@ class Listener:
         self._count = max(self._count, message.number + 1)
 
     def _add(self, copy: Copy, message: Message) -> None:
-        here, at_ns = self._here, message.at_ns
+        line, at_ns = self.here.line, message.at_ns
         here_ns: int | None = None
-        if here is None or at_ns is None:
+        if line is None or at_ns is None:
             copy.add(message, None, "", None)
         else:
-            here_ns, bound_us = here.place(at_ns)
-            utc = self._utc(here_ns + self._utc_less_here_ns)
-            copy.add(message, here_ns, utc, None if message.bound_us is None else message.bound_us + bound_us)
-            self._newest_at_us = at_ns / 1000
+            here_ns, bound_us = line.place(at_ns)
+            bound_us_in_all = None if message.bound_us is None else message.bound_us + bound_us
+            copy.add(message, here_ns, self.here.utc(here_ns), bound_us_in_all)
+            self._newest_at_ns = at_ns
         if self._heard and message.kind == Kind.EVENT:
             self._heard(message, here_ns)
         self._grown_s = time.monotonic()
 
-    def _utc(self, utc_ns: int) -> str:
-        """ISO 8601 with microseconds. Most events share their second with the last one."""
-        second, rest_ns = divmod(utc_ns, 1_000_000_000)
-        if second != self._second[0]:
-            self._second = (second, f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}")
-        return f"{self._second[1]}.{rest_ns // 1000:06d}Z"
-
     def _take_answers(self) -> None:
         for _ in range(20):
             try:
-                data = self._ask.recv(zmq.NOBLOCK)
+                data = self._dial.ask.recv(zmq.NOBLOCK)
             except zmq.Again:
                 return
             read_ns = time.monotonic_ns()
@@ -336,8 +266,7 @@ class Listener:
             return
         self._count = max(self._count, pong.count)
         if pong.rig_ns is not None and pong.session == pong.now:
-            verdict = self.clock.add(sent_ns, pong.rig_ns // 1000, read_ns)
-            self._pinged = 0 if verdict is Verdict.RESTARTED else self._pinged
+            self._pinged = 0 if self.here.heard(sent_ns, pong.rig_ns, read_ns) else self._pinged
         if pong.state == "unknown":
             self._end(self.copy.prove(pong.state, 0, ""))
         elif pong.state != "live" and self.copy.next >= pong.count:
@@ -357,10 +286,10 @@ class Listener:
 
     def _open(self, session: str) -> None:
         self.copy = Copy(self._out, session)
-        self.clock, self._here = Clock(), None
+        self.here = Here()
         self._count, self._joined, self._asked_s = 0, False, None
         self._held = {}
-        self._newest_at_us = None
+        self._newest_at_ns = None
         self._pinged, self._ping_due_s = 0, 0.0
         self.status = Status(session, self.copy.next)
         self._rate = (time.monotonic(), self.copy.next)
@@ -382,7 +311,6 @@ class Listener:
 
     def _look(self, now_s: float) -> None:
         status, since = self.status, self._rate
-        self._utc_less_here_ns = time.time_ns() - time.monotonic_ns()
         status.connected = now_s - self._heard_s < 2 * PING_S + PATIENCE_S
         if self.copy is None:
             return
@@ -390,14 +318,7 @@ class Listener:
         if now_s - since[0] >= 1.0:
             status.rate_hz = (self.copy.next - since[1]) / (now_s - since[0])
             self._rate = (now_s, self.copy.next)
-        if self._here is not None:
-            status.offset_s = (self._here.rig_ns - self._here.here_ns) / 1e9
-            status.bound_us = self._here.bound_us
-            if self._newest_at_us is not None:
-                now_us = (time.monotonic_ns() - self._here.here_ns + self._here.rig_ns) / 1000
-                status.lag_ms = (now_us - self._newest_at_us) / 1000
-
-
-def _keys_of(folder: Path) -> tuple[keys.KeyPair, bytes]:
-    """This listener's own pair, and the rig's public key."""
-    return keys.read_pair(folder, keys.own_name(folder)), keys.read_public(folder / f"{keys.RIG}.key")
+        if self.here.line is not None:
+            status.offset_s, status.bound_us = self.here.line.offset_s, self.here.line.bound_us
+            if self._newest_at_ns is not None:
+                status.lag_ms = self.here.age_ms(self._newest_at_ns)

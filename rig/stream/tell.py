@@ -67,10 +67,10 @@ class Teller:
         return 0
 
     def close(self) -> None:
-        """Give the last messages half a second, then end."""
-        self._out.close()
+        """Say how it went, then give the last messages half a second: libzmq may not survive rubbish that comes then."""
         self._log.close()
         finish({"told": self._told, "refused": self._log.refused})
+        self._out.close()
 
     def _tell(self) -> int:
         """Publish what is new; returns how many records that were."""
