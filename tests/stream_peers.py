@@ -101,12 +101,12 @@ def subscriber(context: zmq.Context[Any], address: str, *topics: bytes) -> Any:
     return socket
 
 
-def messages(socket: Any, seconds: float) -> list[schema.Message]:
-    """What comes on it for so long."""
-    found, end_s = [], time.monotonic() + seconds
-    while (left_s := end_s - time.monotonic()) > 0:
-        if socket.poll(int(1000 * left_s)):
-            found.append(schema.read_message(socket.recv().partition(b" ")[2]))
+def messages(socket: Any, enough: Callable[[list[schema.Message]], bool]) -> list[schema.Message]:
+    """What comes on it until that is enough."""
+    found: list[schema.Message] = []
+    while not enough(found):
+        assert socket.poll(100_000)
+        found.append(schema.read_message(socket.recv().partition(b" ")[2]))
     return found
 
 

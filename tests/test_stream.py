@@ -7,7 +7,6 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -29,8 +28,9 @@ from stream_rig import SESSION, StreamRig
 from rig.errors import ConfigError
 from rig.stream import open_publisher, schema
 from rig.stream.address import answers_at, split_address
-from rig.stream.answer import RECENT_S
+from rig.stream.answer import PEERS, RECENT_S
 from rig.stream.copy import Proof
+from rig.stream.guard import LINES_OF_A_KIND
 
 
 def good(proof: Proof, events: int) -> None:
@@ -60,7 +60,7 @@ def test_early_and_late_listeners_get_the_whole_session(tmp_path: Path, eager: b
     with Listening(rig.address, tmp_path / "early") as early:
         rig.pace(2000, 1.5)
         with Listening(rig.address, tmp_path / "late") as late:
-            rig.pace(2000, 1.0)
+            until(lambda: rig.pace(2000, 1.0) and early.records and late.records)
             rig.end()
             until(lambda: early.proofs and late.proofs)
             assert early.listener.status.bound_us is None or early.listener.status.bound_us < 1e6
@@ -106,6 +106,11 @@ def test_a_listener_starved_of_its_processor_is_waited_for_at_the_end(tmp_path: 
         until(lambda: listening.records > 0)
         listening.awake.clear()
         rig.pace(2000, 0.5)
+        with zmq.Context() as context:  # many strangers do not make the rig forget it
+            for _ in range(PEERS + 10):
+                ask = context.socket(zmq.DEALER)
+                ask.connect(answers_at(rig.address))
+                ask.send(b"nonsense")
         ending = threading.Thread(target=rig.end)
         ending.start()
         time.sleep(2 * RECENT_S)
@@ -187,8 +192,8 @@ def test_one_topic_for_a_plain_subscriber(tmp_path: Path) -> None:
     with zmq.Context() as context:
         trial = subscriber(context, rig.address, b"trial ", b"beat ")
         every = subscriber(context, rig.address, b"")
-        found = messages(trial, 3)
-        all_of_them = messages(every, 0.5)
+        found = messages(trial, lambda found: {"trial", "beat"} <= {one.topic for one in found})
+        all_of_them = messages(every, lambda found: len(found) > 500)
         trial.close()
         every.close()
     stop.set()
@@ -206,7 +211,7 @@ def test_one_topic_for_a_plain_subscriber(tmp_path: Path) -> None:
 def test_strangers_are_refused_and_logged_and_listeners_complete(tmp_path: Path) -> None:
     rig = StreamRig(tmp_path / "data")
     with Listening(rig.address, tmp_path / "out") as listening:
-        until(lambda: listening.listener.status.connected)
+        until(lambda: listening.listener.status.connected and listening.records)
         hostile = Hostile(rig.address)
         rig.pace(2000, 3)
         hostile.stop()
@@ -215,14 +220,9 @@ def test_strangers_are_refused_and_logged_and_listeners_complete(tmp_path: Path)
     good(listening.proofs[0], rig.made)
     assert hostile.flooded > 100
     log = (tmp_path / "data" / SESSION / "stream.log").read_text(encoding="utf-8")
-    refused = Counter[str]()
-    for status in rig.publisher.status.values():
-        refused.update(status.get("refused", {}))
-    assert refused["no handshake"] > 10
-    assert refused["a subscription to no topic of ours"] > 10
-    assert refused["a malformed request"] > 10
-    assert sum(refused.values()) > 100
-    assert all(why in log for why in refused)
+    refused = [line for line in log.splitlines() if " refused " in line]
+    for why in ("no handshake", "a subscription to no topic of ours", "a malformed request"):
+        assert sum(why in line for line in refused) >= LINES_OF_A_KIND
     assert len(log.splitlines()) < 400, "a flood must not fill the disk"
 
 

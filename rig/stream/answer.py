@@ -36,7 +36,7 @@ CREDIT_BYTES = 32 << 20  # one peer may ask for so much at once ...
 CREDIT_BYTES_S = 4 << 20  # ... and for so much a second: six times what 5,000 events a second are
 REQUEST_BYTES = 2_000  # what a request costs besides its answer
 RECENT_S = 3.0  # one that has gone, or copies nothing, is waited for so long after its last words
-FIRST_S = 3.0  # a listener that has just connected is given so long to say something
+FIRST_S = 3.0  # somebody has connected, or there would be no answering: he is given so long to say something
 CALL_S = 0.5  # at the end, those who lack something are called so often
 MAX_BYTES = 600 << 20
 
@@ -83,7 +83,8 @@ class Answerer:
         bind(self._router, job.address, job.handle)
         self.library = Library(Path(job.data), job.session)
         self.peers: OrderedDict[bytes, Peer] = OrderedDict()
-        self._began_s = self._called_s = time.monotonic()
+        self._called_s = 0.0
+        self._ended_s = math.inf
         self._poller = zmq.Poller()
         for source in (self._router, *self._guard.sockets):
             self._poller.register(source, zmq.POLLIN)
@@ -99,7 +100,7 @@ class Answerer:
     def run(self) -> None:
         """Until the session is over and its listeners have everything, or have been waited for long enough."""
         until_s: float | None = None
-        last_s, held = math.inf, -1
+        held = -1
         while True:
             for source, _ in self._poller.poll(100):
                 if source is self._router:
@@ -112,12 +113,12 @@ class Answerer:
                     self._guard.handle(source)
             now_s = time.monotonic()
             if self._page is not None and (self._page.ended or not self._parent):
-                last_s = min(last_s, now_s + MOST_S)
+                self._ended_s = min(self._ended_s, now_s)
                 now_held = sum(peer.have for peer in self.peers.values())
                 if now_held > held:  # as long as somebody comes nearer, all are waited for
                     until_s, held = now_s + self._job.linger_s, now_held
                 self._call(now_s)
-            if until_s is not None and (now_s > min(until_s, last_s) or self._all_have_it(now_s)):
+            if until_s is not None and (now_s > min(until_s, self._ended_s + MOST_S) or self._all_have_it(now_s)):
                 return
             if resident_bytes() > MAX_BYTES:
                 self._log.say("too much memory is held: beginning anew")
@@ -158,7 +159,7 @@ class Answerer:
         peers = [
             peer for peer in self.peers.values() if now_s - peer.seen_s < RECENT_S or (peer.named and not peer.gone)
         ]
-        if not peers and now_s - self._began_s < FIRST_S:
+        if not peers and now_s - self._ended_s < FIRST_S:
             return False
         return self.library.book("") is None or all(peer.sure for peer in peers)
 
@@ -220,8 +221,8 @@ class Answerer:
         if peer is None:
             who = self._property(frame, "User-Id") or self._property(frame, "Peer-Address") or "a listener"
             peer = self.peers[identity] = Peer(who)
-            if len(self.peers) > PEERS:
-                self.peers.popitem(last=False)
+            if len(self.peers) > PEERS:  # whoever copies nothing is forgotten first
+                self.peers.pop(next((who for who, one in self.peers.items() if not one.named), next(iter(self.peers))))
         return peer
 
     @staticmethod

@@ -90,6 +90,7 @@ class Listener:
         self._pinged = 0
         self._ping_due_s = 0.0
         self._heard_s = self._grown_s = time.monotonic()
+        self._answered = False
         self._rate = (time.monotonic(), 0)
         self._newest_at_ns: int | None = None
 
@@ -120,7 +121,7 @@ class Listener:
             self._asked_s = None
         self._fetch()
         if now_s - self._heard_s > SILENCE_S:
-            self._heard_s = now_s
+            self._heard_s, self._answered = now_s, False
             self._connect()
         self._look(now_s)
 
@@ -222,7 +223,7 @@ class Listener:
                 answer = schema.read_answer(data)
             except msgspec.DecodeError:
                 continue
-            self._heard_s = time.monotonic()
+            self._heard_s, self._answered = time.monotonic(), True
             if isinstance(answer, schema.Pong):
                 self._take_pong(answer, read_ns)
             elif answer.id == self._asked_id and self.copy and answer.session == self.copy.session:
@@ -311,7 +312,7 @@ class Listener:
 
     def _look(self, now_s: float) -> None:
         status, since = self.status, self._rate
-        status.connected = now_s - self._heard_s < 2 * PING_S + PATIENCE_S
+        status.connected = self._answered and now_s - self._heard_s < 2 * PING_S + PATIENCE_S
         if self.copy is None:
             return
         status.session, status.records = self.copy.session, self.copy.next

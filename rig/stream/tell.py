@@ -67,7 +67,8 @@ class Teller:
         return 0
 
     def close(self) -> None:
-        """Say how it went, then give the last messages half a second: libzmq may not survive rubbish that comes then."""
+        """Say how it went, then give the last messages half a second."""
+        # In this order, since libzmq may not survive rubbish that comes in while it closes.
         self._log.close()
         finish({"told": self._told, "refused": self._log.refused})
         self._out.close()
