@@ -221,7 +221,7 @@ def test_strangers_are_refused_and_logged_and_listeners_complete(tmp_path: Path)
     assert hostile.flooded > 100
     log = (tmp_path / "data" / SESSION / "stream.log").read_text(encoding="utf-8")
     refused = [line for line in log.splitlines() if " refused " in line]
-    for why in ("no handshake", "a subscription to no topic of ours", "a malformed request"):
+    for why in ("not the protocol", "a subscription to no topic of ours", "a malformed request"):
         assert sum(why in line for line in refused) >= LINES_OF_A_KIND
     assert len(log.splitlines()) < 400, "a flood must not fill the disk"
 

@@ -81,14 +81,11 @@ class Guard:
         self.log = log
         self._context, self._folder = context, keys_folder
         self._pair = keys.read_pair(keys_folder) if keys_folder else None
-        self.sockets: list[Socket] = []
-        self._zap: Socket = None
         self._peer = ""
-        if keys_folder:
-            self._zap = context.socket(zmq.REP)
-            self._zap.linger = 0
-            self._zap.bind("inproc://zeromq.zap.01")
-            self.sockets.append(self._zap)
+        self._zap: Socket = context.socket(zmq.REP)
+        self._zap.linger = 0
+        self._zap.bind("inproc://zeromq.zap.01")
+        self.sockets: list[Socket] = [self._zap]
 
     def protect(self, server: Socket, name: str) -> None:
         """Set the limits (and keys) of a socket that will be bound, and watch its connections."""
@@ -98,8 +95,9 @@ class Guard:
         server.setsockopt(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
         server.setsockopt(zmq.HEARTBEAT_TIMEOUT, SILENT_MS)
         server.setsockopt(zmq.IPV6, 1)
+        # Without keys as well: where libzmq has to ask here, it refuses ZMTP 1, which takes any bytes for messages.
+        server.setsockopt(zmq.ZAP_DOMAIN, b"rig")
         if self._pair:
-            server.setsockopt(zmq.ZAP_DOMAIN, b"rig")
             server.curve_server = True
             server.curve_secretkey, server.curve_publickey = self._pair.secret, self._pair.public
         address = f"inproc://monitor-{name}"
@@ -125,6 +123,8 @@ class Guard:
     def _judge(self, frames: list[bytes]) -> list[bytes]:
         """A ZAP reply: 200 and the listener's name, or 400."""
         version, ask, _, address, _, mechanism, *credentials = frames
+        if self._folder is None and mechanism == b"NULL":
+            return [version, ask, b"200", b"OK", b"", b""]
         name = None
         if mechanism == b"CURVE" and credentials and self._folder:
             key = z85.encode(credentials[0])
