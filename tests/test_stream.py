@@ -108,9 +108,9 @@ def test_a_listener_starved_of_its_processor_is_waited_for_at_the_end(tmp_path: 
         rig.pace(2000, 0.5)
         with zmq.Context() as context:  # many strangers do not make the rig forget it
             for _ in range(PEERS + 10):
-                ask = context.socket(zmq.DEALER)
-                ask.connect(answers_at(rig.address))
-                ask.send(b"nonsense")
+                with context.socket(zmq.DEALER) as ask:
+                    ask.connect(answers_at(rig.address))
+                    ask.send(b"nonsense")
         ending = threading.Thread(target=rig.end)
         ending.start()
         time.sleep(2 * RECENT_S)
