@@ -50,9 +50,8 @@ class Played:
 
     def clock_error_us(self, board_us: int, host_ns: int) -> float | None:
         """How far a pair of times is off; None where the host's clock had just jumped."""
-        t_us = START_US + (board_us - START_US + WRAP // 2) % WRAP - WRAP // 2
-        while t_us < START_US:
-            t_us += WRAP
+        about_us = START_US + (host_ns - 1_000_000_000) // 1000  # which of the board's rounds of 71.6 min it is
+        t_us = board_us + round((about_us - board_us) / WRAP) * WRAP
         jumped_us, behind_us = next(jump for jump in reversed(self.jumps_us) if jump[0] <= t_us)
         if jumped_us and t_us - jumped_us < KNOWN_US:
             return None
