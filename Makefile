@@ -70,7 +70,7 @@ bench: .venv/dev .venv/debian
 generated: .venv/rig
 	$(BIN)/python -m rig.wiregen
 	$(BIN)/rig draw cued_lever --format svg > docs/cued_lever.svg
-	$(BIN)/python -m rig.manual > docs/protocols.md
+	$(BIN)/python -m rig.experiment.manual > docs/protocols.md
 	$(BIN)/python -m rig.stream.manual > docs/stream.md
 	$(MAKE) -C firmware ship
 

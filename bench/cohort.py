@@ -20,13 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from rig.archive import Archive
-from rig.archiving import FILE, sync
+from rig.archive.fill import FILE, sync
 from rig.campaign import START, Job, Study, run_job
 from rig.config import from_plain
-from rig.configfile import load_config
+from rig.config.file import load_config
+from rig.curves.learning import Learning, learning
 from rig.curves.stats import GroupCurve
-from rig.learning import Learning, learning
-from rig.session import Rules
+from rig.session.loop import Rules
 
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "bench" / "ren2022.csv"

@@ -28,15 +28,16 @@ from avr.emulator import Emulator  # noqa: E402
 from chip_rig import ChipInRig  # noqa: E402
 from firmata_rig import BYTE_US, REST_COUNTS, Surroundings, VirtualLink, firmata_config, mouse  # noqa: E402
 
-from rig import launch, wire  # noqa: E402
-from rig.animals import Animal, Nobody  # noqa: E402
+from rig import wire  # noqa: E402
 from rig.board import Board  # noqa: E402
+from rig.bodies.animals import Animal, Nobody  # noqa: E402
 from rig.firmata.wiring import wiring_of  # noqa: E402
 from rig.link import Link  # noqa: E402
-from rig.record import read_entries  # noqa: E402
-from rig.session import Rules  # noqa: E402
-from rig.setup import board_setup  # noqa: E402
-from rig.verify import verify  # noqa: E402
+from rig.record.folder import read_entries  # noqa: E402
+from rig.record.verify import verify  # noqa: E402
+from rig.session import launch  # noqa: E402
+from rig.session.loop import Rules  # noqa: E402
+from rig.session.setup import board_setup  # noqa: E402
 
 CYCLES_A_US = 16
 BAUD = 57_600

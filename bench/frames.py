@@ -19,7 +19,7 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).par
 from frame_clock import draw  # noqa: E402
 from test_frames import RATES, judge  # noqa: E402
 
-from rig.frames import FrameWatch  # noqa: E402
+from rig.imaging.frames import FrameWatch  # noqa: E402
 
 
 def main() -> None:

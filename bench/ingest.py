@@ -24,8 +24,8 @@ from damaged import event
 from rig import wire
 from rig.board import Board
 from rig.events import Kind
-from rig.journal import JournalWriter
 from rig.numbering import Inbox
+from rig.record.journal import JournalWriter
 from rig.stream import open_publisher
 
 CHUNK = 4096

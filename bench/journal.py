@@ -22,8 +22,8 @@ from zlib import crc32
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from rig.journal import JournalWriter, _keep_on_disk, read_journal, scan
-from rig.seal import Seals
+from rig.record.journal import JournalWriter, _keep_on_disk, read_journal, scan
+from rig.record.seal import Seals
 
 PAYLOAD = bytes(range(31))  # a typical event
 BATCH = 100  # events a commit, at 100 k events/s and 1,000 turns of the loop/s

@@ -28,11 +28,11 @@ from latency import TRAFFIC_US, edge_cycles
 from scenarios import generator, on_input, on_rule, rule, state
 
 from rig import wire
-from rig.configfile import load_config
-from rig.protocol import load_protocol
-from rig.setup import RigBench, limits_of
-from rig.table import compile_trial
-from rig.task import Past
+from rig.config.file import load_config
+from rig.experiment.protocol import load_protocol
+from rig.experiment.table import compile_trial
+from rig.experiment.task import Past
+from rig.session.setup import RigBench, limits_of
 from rig.wire import Decision, Generator, InputEdge, Rule
 
 ROOT = Path(__file__).parents[1]

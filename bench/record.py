@@ -20,11 +20,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from rig.archive import Archive
-from rig.archiving import FILE, rebuild
+from rig.archive.fill import FILE, rebuild
 from rig.campaign import Study, run_study
-from rig.configfile import load_config
-from rig.derived import MEASURES, entry_of
-from rig.record import sessions
+from rig.config.file import load_config
+from rig.record.derived import MEASURES, entry_of
+from rig.record.folder import sessions
 
 ROOT = Path(__file__).parent.parent
 

@@ -38,8 +38,8 @@ from nullsink import RATE_HZ, NullSink, Recorder, Recording
 from test_cues import notes
 from test_sound_session import order, wall_ns
 
-from rig.intent import intend
-from rig.launch import launched
+from rig.session.intent import intend
+from rig.session.launch import launched
 from rig.sound import Click, Sound, make, with_sync
 from rig.sound.events import Kind, SoundEvent, SoundSettings
 from rig.sound.mixer import Mixer

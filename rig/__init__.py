@@ -1,7 +1,7 @@
 """Rig controller for head-fixed motor-learning experiments. Protocol files import from here, and nothing else."""
 
-from rig.blocks import between, interval, light_for, scan_trigger, trial_mark
-from rig.task import (
+from rig.experiment.blocks import between, interval, light_for, scan_trigger, trial_mark
+from rig.experiment.task import (
     END,
     FRAME,
     LASER,

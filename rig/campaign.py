@@ -19,17 +19,17 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from rig.archive.entry import Entry
 from rig.config import Config, from_plain
-from rig.derived import derive
-from rig.entry import Entry
 from rig.errors import ConfigError, RigError
-from rig.launch import Order, intend, launched
 from rig.plan import Calendar, Light, Plan
 from rig.plan.draw import derived_seed
 from rig.plan.make import PlanSpec, make_plan
 from rig.plan.today import Today
-from rig.session import Rules
-from rig.subject import History
+from rig.record.derived import derive
+from rig.session.launch import Order, intend, launched
+from rig.session.loop import Rules
+from rig.subject.history import History
 
 START = date(2025, 3, 3)  # day 1 of a simulated study, if nothing else is said: a Monday
 HOUR = time(12, tzinfo=UTC)

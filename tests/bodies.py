@@ -16,7 +16,8 @@ from typing import Any
 import cffi
 from reference import Event, Machine
 
-from rig import core, wire
+from rig import wire
+from rig.bodies import core
 
 U32 = 0xFFFFFFFF
 SHIM = Path(__file__).with_name("shim.c")

@@ -15,8 +15,8 @@ from avr.emulator import Emulator
 from avr.records import bytes_of
 from firmata_rig import Surroundings
 
-from rig import core
-from rig.animals import Animal
+from rig.bodies import core
+from rig.bodies.animals import Animal
 
 CYCLES_A_US = 16
 STEP_US, SLICE_US = 200, 20_000

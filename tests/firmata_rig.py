@@ -18,16 +18,16 @@ from typing import Any, Protocol
 from firmata_board import FIRST_ANALOG, FirmataBoard
 
 from rig import wire
-from rig.animals import Animal, Nobody, Paw
 from rig.board import Board
+from rig.bodies.animals import Animal, Nobody, Paw
+from rig.bodies.sim import START_US, SimSettings, World
 from rig.config import Config, parse_config
 from rig.firmata.engine import Engine
 from rig.firmata.wiring import Wiring, wiring_of
 from rig.link import Link
 from rig.mouse import Mouse
 from rig.mouse.animal import draw_animal
-from rig.setup import board_setup
-from rig.sim import START_US, SimSettings, World
+from rig.session.setup import board_setup
 
 BYTE_US = 10e6 / 57_600
 REST_COUNTS = 512

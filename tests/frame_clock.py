@@ -1,6 +1,6 @@
 """A microscope's frame clock with every fault that a cable or an abort makes, and what its files hold, from one seed.
 
-It knows nothing of :mod:`rig.frames`: it says what it did, and tests compare.
+It knows nothing of :mod:`rig.imaging.frames`: it says what it did, and tests compare.
 """
 
 from __future__ import annotations

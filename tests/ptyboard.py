@@ -17,9 +17,9 @@ from types import SimpleNamespace
 
 from sim.faults import Noise, spoiled
 
-from rig.animals import make_animal
 from rig.board import Board, Hello
-from rig.sim import SimLink, SimSettings
+from rig.bodies.animals import make_animal
+from rig.bodies.sim import SimLink, SimSettings
 
 USB = (0x2341, 0x0042, "7A3")
 

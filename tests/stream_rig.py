@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rig import events, wire
 from rig.events import Kind
-from rig.journal import JournalWriter
+from rig.record.journal import JournalWriter
 from rig.stream import Publisher
 
 SESSION = "M07/2026-03-02_1"

@@ -8,8 +8,8 @@ import pytest
 from rehearse import ROOT
 
 from rig.campaign import Study, run_job
-from rig.configfile import load_config
-from rig.session import Rules
+from rig.config.file import load_config
+from rig.session.loop import Rules
 
 
 def small_study(**changes: object) -> Study:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rehearse import ROOT
 
-from rig.animals import Nobody, Paw, RecordedPushes, Trace, make_animal, read_pushes, read_trace
+from rig.bodies.animals import Nobody, Paw, RecordedPushes, Trace, make_animal, read_pushes, read_trace
 from rig.errors import ConfigError
 from rig.mouse import minimum_jerk
 

@@ -17,10 +17,10 @@ from sqlalchemy import create_engine, inspect, text
 from studies import study_place  # noqa: F401
 
 from rig.archive import Archive, schema, tables
-from rig.derived import entry_of
-from rig.entry import Entry
+from rig.archive.entry import Entry
 from rig.errors import ConfigError, RecordError
-from rig.record import sessions
+from rig.record.derived import entry_of
+from rig.record.folder import sessions
 
 ENTRIES: dict[Path, list[Entry]] = {}
 

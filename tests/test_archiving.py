@@ -18,11 +18,11 @@ from studies import study_place  # noqa: F401
 from test_archive import everything
 
 from rig.archive import Archive
-from rig.archiving import archive_session, clashes, open_archive, rebuild, sync
+from rig.archive.fill import archive_session, clashes, open_archive, rebuild, sync
 from rig.cli import main
-from rig.configfile import load_config
-from rig.derived import EVENTS, LEVER, MEASURES, TRIALS
-from rig.record import sessions
+from rig.config.file import load_config
+from rig.record.derived import EVENTS, LEVER, MEASURES, TRIALS
+from rig.record.folder import sessions
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ SYNC = """
 import sys
 from pathlib import Path
 from rig.archive import Archive
-from rig.archiving import rebuild, sync
+from rig.archive.fill import rebuild, sync
 print("ready", flush=True)
 while True:
     with Archive(sys.argv[1]) as archive:

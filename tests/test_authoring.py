@@ -14,8 +14,8 @@ import rig
 from rig import END, State, Trial, s
 from rig.cli import main
 from rig.doors.verify import check
-from rig.record import events_of, read_entries
-from rig.table import Limits, compile_trial
+from rig.experiment.table import Limits, compile_trial
+from rig.record.folder import events_of, read_entries
 
 PAGE = (ROOT / "docs" / "authoring.md").read_text(encoding="utf-8")
 (EXAMPLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

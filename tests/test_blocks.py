@@ -29,11 +29,11 @@ from rig import (
     mw,
     s,
 )
-from rig.blocks import between, interval, light_for, scan_trigger, trial_mark
-from rig.course import lasts
-from rig.protocol import load_protocol
-from rig.table import Limits, compile_trial
-from rig.task import Result
+from rig.experiment.blocks import between, interval, light_for, scan_trigger, trial_mark
+from rig.experiment.protocol import load_protocol
+from rig.experiment.table import Limits, compile_trial
+from rig.experiment.task import Result
+from rig.session.course import lasts
 from rig.units import Time
 
 QUIET = Window(-1 * mm, 1 * mm)

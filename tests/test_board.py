@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig import wire
-from rig.animals import Nobody
 from rig.board import Board
+from rig.bodies.animals import Nobody
+from rig.bodies.sim import SimLink, SimSettings
 from rig.errors import BoardError
-from rig.sim import SimLink, SimSettings
 
 SETUP: list[tuple[str, dict[str, int]]] = [
     ("set_inputs", {"enabled": 0xFF, "invert": 0}),

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rig import db, hz, khz, ms, s, us
 from rig.errors import ConfigError
+from rig.experiment.task import Audible, Click, Noise, Recording, Tone
 from rig.sound.book import MOST, SoundBook
-from rig.task import Audible, Click, Noise, Recording, Tone
 
 tones = st.builds(
     lambda f, d, level, delay: Tone(f * hz, d * ms, level * db, delay * ms),

@@ -12,10 +12,10 @@ from rehearse import rig_folder
 
 from rig.calibration.age import age_warning
 from rig.cli import main
-from rig.configfile import load_config
+from rig.config.file import load_config
 from rig.errors import ConfigError
-from rig.record import events_of, read_entries
-from rig.remake import tables_of
+from rig.record.folder import events_of, read_entries
+from rig.record.remake import tables_of
 
 GRAMS = "0.110,0.215,0.320,0.480,0.700"  # of 50 drops: 2.2, 4.3, 6.4, 9.6, 14 uL
 

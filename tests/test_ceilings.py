@@ -14,13 +14,13 @@ from scenarios import Maker
 from test_table import PlainBench
 
 from rig import END, LASER, MASK, VALVE, Pulse, State, Train, Trial, Window, mm, ms, s, wire
-from rig.ceilings import Ceiling, Loaded, Study, dice, refuse_excess
+from rig.bodies.machine import Machine
 from rig.errors import ProtocolError
-from rig.machine import Machine
-from rig.table import Limits, Table, compile_trial
-from rig.task import Tone
+from rig.experiment.ceilings import Ceiling, Loaded, Study, dice, refuse_excess
+from rig.experiment.table import Limits, Table, compile_trial
+from rig.experiment.task import Tone
+from rig.experiment.worst import Worst, worst_of
 from rig.units import khz
-from rig.worst import Worst, worst_of
 
 LEAVES = Window(-1 * mm, 1 * mm).left
 OPEN = {name: Ceiling(10**9) for name in wire.OUTPUTS}

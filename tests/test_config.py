@@ -18,10 +18,10 @@ from jsonschema import Draft202012Validator
 from rig import wire
 from rig.config import Config, from_plain, json_schema, parse_config, schema_text
 from rig.config import rules as config_rules
+from rig.config.file import beside, load_config
 from rig.config.shape import check
 from rig.config.text import Text, plain_word, read_yaml
 from rig.config.words import UNITS
-from rig.configfile import beside, load_config
 from rig.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent

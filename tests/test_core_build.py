@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rig import core
+from rig.bodies import core
 from rig.errors import BoardError
 
 # A compiler that only leaves a mark: building is not what these tests are about, choosing and keeping is.

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scenarios import ready
 
-from rig import core, wire
+from rig import wire
+from rig.bodies import core
 
 RESEND_US = 200_000
 SAMPLING = command(0, "set_lever", source=0, period_us=1000, batch=20)

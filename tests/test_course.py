@@ -30,12 +30,12 @@ from rig import (
     s,
     wire,
 )
-from rig.course import Course, lasts, stage_values, trial_chance, without_light
 from rig.errors import ProtocolError
+from rig.experiment.table import Limits, compile_trial
+from rig.experiment.task import Result
 from rig.plan import light_trials
 from rig.plan.today import Today
-from rig.table import Limits, compile_trial
-from rig.task import Result
+from rig.session.course import Course, lasts, stage_values, trial_chance, without_light
 from rig.training import Rule, Stage, Training
 from rig.units import ul
 from rig.wire import MAX_TIMER_US

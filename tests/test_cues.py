@@ -14,7 +14,7 @@ from test_sound import wav
 from rig.cli import main
 from rig.doors.verify import check
 from rig.events import Kind, read_json
-from rig.record import events_of, read_entries
+from rig.record.folder import events_of, read_entries
 
 OCTAVES = [{"hz": hz, "full_scale_db": db} for hz, db in ((3000, 96), (6000, 100), (12_000, 98))]
 CALIBRATION = {"calibrated": "2025-03-31", "device": "USB Audio", "attenuation_db": 0, "octaves": OCTAVES}

@@ -12,10 +12,10 @@ import pytest
 from studies import small_study, study_place  # noqa: F401 (fixture)
 
 from rig.archive import Archive
-from rig.archiving import FILE, sync
+from rig.archive.fill import FILE, sync
 from rig.campaign import run_job
 from rig.cli import main
-from rig.session import Rules
+from rig.session.loop import Rules
 
 
 @pytest.fixture(scope="module")

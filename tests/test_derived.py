@@ -14,8 +14,8 @@ import polars
 import pytest
 from studies import study_place  # noqa: F401 (fixture)
 
-from rig.derived import EVENTS, LEVER, MEASURES, TRIALS, derive, entry_of
-from rig.record import events_of, read_entries, sessions
+from rig.record.derived import EVENTS, LEVER, MEASURES, TRIALS, derive, entry_of
+from rig.record.folder import events_of, read_entries, sessions
 
 
 @pytest.fixture

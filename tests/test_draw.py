@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from rig import END, State, Trial, s
-from rig.draw import mermaid, svg
-from rig.protocol import load_protocol, protocol_folders
-from rig.task import Past
+from rig.experiment.draw import mermaid, svg
+from rig.experiment.protocol import load_protocol, protocol_folders
+from rig.experiment.task import Past
 
 PROTOCOLS = sorted(path.stem for path in protocol_folders()[1].glob("[a-z]*.py"))
 

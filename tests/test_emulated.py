@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rehearse import rig_folder, run_session
 
-from rig import setup
 from rig.cli import main
 from rig.doors.verify import check
-from rig.record import manifest_of, read_entries
+from rig.record.folder import manifest_of, read_entries
+from rig.session import setup
 
 SHORT = ("--trials", "1", "--seed", "5", "--set", "iti_min=0.5s", "--set", "iti_max=0.6s")
 

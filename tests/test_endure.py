@@ -23,19 +23,19 @@ from rehearse import rig_folder
 from test_journal import MEMORY, ROOT, SOME, append_all, plain
 
 from rig import wire
+from rig.bodies.sim import SimLink
 from rig.cli import main
-from rig.configfile import load_config
+from rig.config.file import load_config
 from rig.errors import RecordError
 from rig.events import Kind
-from rig.intent import Order, intend
-from rig.journal import JournalWriter, read_journal
-from rig.journal_format import HEAD_BYTES, MAGIC
-from rig.launch import launched
 from rig.link import Link
-from rig.record import JOURNAL
-from rig.seal import Seals, blocks, broken
-from rig.session import Rules
-from rig.sim import SimLink
+from rig.record.folder import JOURNAL
+from rig.record.format import HEAD_BYTES, MAGIC
+from rig.record.journal import JournalWriter, read_journal
+from rig.record.seal import Seals, blocks, broken
+from rig.session.intent import Order, intend
+from rig.session.launch import launched
+from rig.session.loop import Rules
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9, mounts and limits are POSIX")
 
@@ -47,7 +47,7 @@ KILLS, CUTS, FILLS = (
 
 WRITER = """
     import os, sys
-    from rig.journal import JournalWriter
+    from rig.record.journal import JournalWriter
     path, seed = sys.argv[1], int(sys.argv[2])
     writer = (JournalWriter.reopen if os.path.exists(path) else JournalWriter.create)(path, 0.005)
     number = int(sys.argv[3])
@@ -102,7 +102,7 @@ def check_full_disk(path: Path, make_room: str, fill: str = "") -> None:
         import sys
         from pathlib import Path
         from rig.errors import RecordError
-        from rig.journal import JournalWriter, read_journal
+        from rig.record.journal import JournalWriter, read_journal
         {fill}
         path = Path(sys.argv[1])
         writer = JournalWriter.create(path, sync_every_s=0.005)
@@ -178,7 +178,7 @@ def test_a_write_that_ends_between_two_records_keeps_both_sides(tmp_path: Path) 
     program = f"""
         import resource, sys
         from rig.errors import RecordError
-        from rig.journal import JournalWriter
+        from rig.record.journal import JournalWriter
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, -1))
         writer = JournalWriter.create(sys.argv[1])
         for i in range(80):

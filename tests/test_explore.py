@@ -11,7 +11,7 @@ import pytest
 from explore.explorer import CHECK_DEPTH, build, covered, explore
 from explore.mutants import MUTANTS, Mutant
 
-from rig.core import firmware_folder
+from rig.bodies.core import firmware_folder
 
 pytestmark = pytest.mark.skipif(os.name == "nt" or not shutil.which("gcc"), reason="needs gcc")
 

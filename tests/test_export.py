@@ -16,12 +16,12 @@ from test_derived import lever_of
 
 from rig.campaign import run_job
 from rig.cli import main
-from rig.derived import entry_of
 from rig.errors import ConfigError
 from rig.export import export_session, nwb_name
 from rig.export.about import About, read_about
-from rig.record import events_of, read_entries, sessions
-from rig.session import Rules
+from rig.record.derived import entry_of
+from rig.record.folder import events_of, read_entries, sessions
+from rig.session.loop import Rules
 
 ABOUT = """
 lab: Learning Lab

@@ -15,7 +15,7 @@ from rehearse import rig_folder
 from rig.cli import main
 from rig.doors.verify import check
 from rig.events import Kind, read_json
-from rig.record import events_of, manifest_of, read_entries
+from rig.record.folder import events_of, manifest_of, read_entries
 
 SHORT = ("iti_min=1s", "iti_max=1s", "response_window=3s", "timeout=100ms")
 QUICK = (*(word for change in SHORT for word in ("--set", change)), "--animal", "none")  # trials of 4.2 s

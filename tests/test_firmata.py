@@ -24,10 +24,10 @@ from rig.cli import main
 from rig.doors.show import timing_at_end
 from rig.errors import BoardError
 from rig.firmata import FirmataLink
-from rig.record import JOURNAL, events_of, manifest_of, read_entries
-from rig.setup import open_link
-from rig.timing import sentence
-from rig.verify import verify
+from rig.record.folder import JOURNAL, events_of, manifest_of, read_entries
+from rig.record.verify import verify
+from rig.session.setup import open_link
+from rig.session.timing import sentence
 
 STALE = (Path(__file__).parent / "data" / "stale_then_startup_adc.bin").read_bytes()[:239]
 
@@ -128,7 +128,7 @@ def test_a_session_that_lets_go_leaves_all_low(pty_board: PtyBoard) -> None:
 HOLDS_THE_VALVE = """
 import sys
 from firmata_rig import arm, firmata_config, pulse
-from rig.setup import open_link
+from rig.session.setup import open_link
 config = firmata_config(sys.argv[1])
 board = arm(open_link(config), config)
 pulse(board, "valve", width_us=490_000)

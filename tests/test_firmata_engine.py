@@ -25,18 +25,19 @@ from firmata_rig import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig import launch, wire
-from rig.animals import Nobody
+from rig import wire
 from rig.board import Board
+from rig.bodies.animals import Nobody
 from rig.config import Config
 from rig.errors import BoardError, ConfigError, ProtocolError
 from rig.firmata.board import PinBoard
 from rig.firmata.trials import INPUT_BITS, Trials
 from rig.firmata.wiring import Placed, Wiring, cautions, wiring_of
 from rig.link import Link
-from rig.record import events_of, manifest_of, read_entries
-from rig.session import Rules, Summary
-from rig.verify import verify
+from rig.record.folder import events_of, manifest_of, read_entries
+from rig.record.verify import verify
+from rig.session import launch
+from rig.session.loop import Rules, Summary
 
 _HELLO = wire.encode("hello_ask", {"nonce": 1})
 QUICK = {"iti_min": "0.5 s", "iti_max": "0.6 s", "reward_time": "100 ms"}

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from ptyboard import PtyBoard
 
+from rig.bodies.core import firmware_folder
 from rig.cli import main
-from rig.core import firmware_folder
 from rig.doors import flash
 from rig.errors import BoardError
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rig import wire
-from rig.frames import FAULTS, Finding, FrameReader, FrameWatch, Place
+from rig.imaging.frames import FAULTS, Finding, FrameReader, FrameWatch, Place
 
 RATES = (28.7, 30.0, 60.0)
 SEEDS = 90  # each rate; bench/frames.py does a thousand and more

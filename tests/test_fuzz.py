@@ -16,7 +16,8 @@ from scenarios import Maker
 from story import Story
 from vectors import GOLDEN, Vector, load, since, text
 
-from rig import core, wire
+from rig import wire
+from rig.bodies import core
 
 HERE = Path(__file__).parent / "fuzz"
 FLAGS = ("-std=c11", "-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

@@ -15,9 +15,9 @@ from rig.cli import main
 from rig.clock import Unwrapper
 from rig.config import parse_config
 from rig.events import Kind, read_json
-from rig.frames import FAULTS
-from rig.imaging import FrameWatcher, frame_watchers, watch_of
-from rig.record import read_entries, summary_of
+from rig.imaging.frames import FAULTS
+from rig.imaging.watch import FrameWatcher, frame_watchers, watch_of
+from rig.record.folder import read_entries, summary_of
 
 FRAME = 1 << wire.INPUTS.index("frame")
 OTHER = 1 << wire.INPUTS.index("lick")

@@ -17,8 +17,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rig.errors import RecordError
-from rig.journal import Damage, Journal, JournalWriter, Record, read_journal, scan
-from rig.journal_format import BODY, FRAME, HEAD_BYTES, MAGIC, PAYLOAD_LIMIT_BYTES, SYNC
+from rig.record.format import BODY, FRAME, HEAD_BYTES, MAGIC, PAYLOAD_LIMIT_BYTES, SYNC
+from rig.record.journal import Damage, Journal, JournalWriter, Record, read_journal, scan
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "examples" / "read_journal.py"

@@ -10,12 +10,12 @@ from test_table import PlainBench
 
 from rig import END, LASER, Param, Params, Pulse, State, Trial, mw, s, wire
 from rig.calibration import LaserCurve
-from rig.course import Course
-from rig.light import STUCK_US, LightGuard, power_of
+from rig.experiment.table import Limits, compile_trial
+from rig.light.proof import BACK, MISSING, STUCK
+from rig.light.proof import LASER as COMMAND
+from rig.light.watch import STUCK_US, LightGuard, power_of
 from rig.plan.today import Today
-from rig.proof import BACK, MISSING, STUCK
-from rig.proof import LASER as COMMAND
-from rig.table import Limits, compile_trial
+from rig.session.course import Course
 
 PARAMS = Params(light=Param(False, "light", given=True))
 CURVE = LaserCurve((0, 128, 255), (0.0, 10.0, 25.0), 25.0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 
-from rig import core, wire
+from rig import wire
+from rig.bodies import core
 
 MS = 1000
 

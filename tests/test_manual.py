@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rehearse import ROOT
 
-from rig.manual import chapter, docstring, house_protocols, page
-from rig.protocol import Protocol
+from rig.experiment.manual import chapter, docstring, house_protocols, page
+from rig.experiment.protocol import Protocol
 
 PROTOCOLS = house_protocols()
 

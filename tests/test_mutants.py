@@ -16,14 +16,15 @@ from sim.faults import Episode
 from sim.judge import judge
 from sim.play import play
 
-from rig import core, journal
 from rig.board import Board
+from rig.bodies import core
 from rig.clock import Clock
 from rig.events import Kind
-from rig.journal import JournalWriter
-from rig.journal_format import BODY
 from rig.numbering import Inbox
-from rig.session import Session
+from rig.record import journal
+from rig.record.format import BODY
+from rig.record.journal import JournalWriter
+from rig.session.loop import Session
 
 AFTER = 300  # events, or records, before a defect shows
 
@@ -111,7 +112,7 @@ def test_an_acknowledgement_that_is_skipped(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_session_that_does_not_collect_what_is_on_its_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rig.session.ACK_EVENTS", 1 << 30)  # so the last of them wait for a ping
+    monkeypatch.setattr("rig.session.loop.ACK_EVENTS", 1 << 30)  # so the last of them wait for a ping
     monkeypatch.setattr(Session, "_collect", lambda self: None)
     monkeypatch.setattr(Session, "_on_trial_end", lambda self, *_: self.end("trials"))
     assert "acks" in judged(a_day(), tmp_path)

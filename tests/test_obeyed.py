@@ -12,12 +12,12 @@ from studies import run_here
 
 from rig.campaign import Study
 from rig.cli import main
-from rig.configfile import load_config
-from rig.obeyed import light_seen, obeyed
+from rig.config.file import load_config
+from rig.light.obeyed import light_seen, obeyed
 from rig.plan import light_trials
-from rig.planfile import read_plan, write_plan
-from rig.record import read_entries
-from rig.session import Rules
+from rig.plan.file import read_plan, write_plan
+from rig.record.folder import read_entries
+from rig.session.loop import Rules
 
 FOUR = ("--mice", "M01..M04", "--group", "opsin=2", "--group", "control=2", "--days", "3", "--light-days", "2,3")
 MAKE = (*FOUR, "--fraction", "0.5", "--block", "4", "--first", "2", "--max-run", "2", "--start", "2025-03-03")
@@ -95,7 +95,7 @@ def test_what_is_missing_and_what_is_no_part_of_it(study: Path, tmp_path: Path) 
     assert len(found.missing) == 12
     write_plan(plan, tmp_path / "plan.yaml")
     config = rig_folder(tmp_path, plan="plan.yaml")
-    run = ["run", "--config", str(config), "--subject", "M01", "--fast", "--trials", "2", "--animal", "none", "--json"]
+    run = ["run", "--config", str(config), "--subject", "M01", "--fast", "--trials", "6", "--animal", "none", "--json"]
     assert main([*run, "--no-plan"]) == 0
     assert main([*run, "--date", "2025-03-03", "--opto", "--who", "Ann", "--why", "a try"]) == 0
     found = obeyed(plan, tmp_path / "data")

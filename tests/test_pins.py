@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rig import pins, wire
-from rig.core import firmware_folder
+from rig.bodies.core import firmware_folder
 from rig.errors import BoardError
 
 ROOT = Path(__file__).parent.parent

@@ -19,9 +19,9 @@ from rig.doors.plan import arguments, names, run
 from rig.errors import ConfigError
 from rig.plan import Light, light_data
 from rig.plan.calendar import calendar
+from rig.plan.file import key_path, read_key, read_plan, write_plan
 from rig.plan.make import make_plan, plan_key
 from rig.plan.write import plan_text
-from rig.planfile import key_path, read_key, read_plan, write_plan
 
 GOLDEN = Path(__file__).parent / "golden"
 TODAY = date(2025, 3, 21)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from test_table import PlainBench
 
 from rig import END, LASER, Pulse, State, Train, Trial, mw, s
-from rig.proof import BACK, LENGTH, MISSING, STUCK, LightWatch, TrialLight
-from rig.table import Limits, compile_trial
+from rig.experiment.table import Limits, compile_trial
+from rig.light.proof import BACK, LENGTH, MISSING, STUCK, LightWatch, TrialLight
 from rig.units import ms
 from rig.wire import GeneratorMark
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rig.errors import ProtocolError
-from rig.protocol import find_protocol, load_protocol, load_source
-from rig.task import Past, Trial
+from rig.experiment.protocol import find_protocol, load_protocol, load_source
+from rig.experiment.task import Past, Trial
 
 GOOD = '''"""Methods."""
 from rig import END, Params, State, Trial, s

@@ -8,13 +8,13 @@ import pytest
 from rehearse import SHARED, rig_folder, run_session
 
 from rig.cli import main
-from rig.configfile import load_config
+from rig.config.file import load_config
 from rig.doors.verify import check
 from rig.events import Event
-from rig.launch import Order, intend, launched
-from rig.protocol import load_protocol, protocol_folders
-from rig.record import events_of, read_entries
-from rig.session import Session
+from rig.experiment.protocol import load_protocol, protocol_folders
+from rig.record.folder import events_of, read_entries
+from rig.session.launch import Order, intend, launched
+from rig.session.loop import Session
 from rig.units import Quantity
 
 PROTOCOLS = sorted(path.stem for path in protocol_folders()[1].glob("[a-z]*.py"))

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from rehearse import rig_folder, run_session
 
-from rig.animals import make_animal
 from rig.board import Board
+from rig.bodies.animals import make_animal
+from rig.bodies.pty import PtyBody
+from rig.bodies.sim import SimLink, SimSettings
 from rig.doors.verify import check
 from rig.errors import LinkError
 from rig.events import Kind
-from rig.ptybody import PtyBody
-from rig.record import read_entries
-from rig.sim import SimLink, SimSettings
+from rig.record.folder import read_entries
 from rig.wire import BoardKind
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from rehearse import rig_folder
 
-from rig.configfile import load_config
+from rig.config.file import load_config
 from rig.errors import ConfigError, RigError
-from rig.intent import Order, intend
-from rig.ready import check_ready, inputs_used, needs, samples
-from rig.setup import RigBench, limits_of
+from rig.session.intent import Order, intend
+from rig.session.ready import check_ready, inputs_used, needs, samples
+from rig.session.setup import RigBench, limits_of
 
 TODAY = date(2025, 3, 3)
 BOARD = {"states": 32, "rules": 4, "generators": 8}

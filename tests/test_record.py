@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rig.errors import RecordError
-from rig.record import journal_path, new_session, read_entries, sessions
+from rig.record.folder import journal_path, new_session, read_entries, sessions
 
 DAY = date(2026, 3, 2)
 

@@ -14,9 +14,9 @@ from rehearse import rig_folder
 from rig import wire
 from rig.cli import main
 from rig.events import Kind
-from rig.journal import Record
-from rig.record import manifest_of, read_entries
-from rig.remake import remake, tables_of
+from rig.record.folder import manifest_of, read_entries
+from rig.record.journal import Record
+from rig.record.remake import remake, tables_of
 
 STAGES = "stages:\n  - {name: easy, protocol: cued_lever_inactivation, params: {press: 2 mm},"
 STAGES += " advance: {success: 0.1, trials: 5}}\n  - {name: task, protocol: cued_lever_inactivation}\n"

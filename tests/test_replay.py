@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from rehearse import ROOT, SHARED
 
 from rig import wire
-from rig.animals import read_trace
+from rig.bodies.animals import read_trace
 from rig.cli import main
 from rig.errors import ConfigError
-from rig.replay import LeverRule, Made, decisions, zero_marks
+from rig.record.replay import LeverRule, Made, decisions, zero_marks
 
 DATA = ROOT / "tests" / "data"
 WHEEL, EVENTS = DATA / "ibl_zm335_a.encoder.csv.gz", DATA / "ibl_zm335_a.rig_events.csv"

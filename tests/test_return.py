@@ -18,8 +18,8 @@ from rig import wire
 from rig.cli import main
 from rig.doors.verify import check
 from rig.events import Kind, read_json
-from rig.journal import read_journal
-from rig.record import read_entries
+from rig.record.folder import read_entries
+from rig.record.journal import read_journal
 
 if sys.platform == "win32":
     pytest.skip("pseudo-terminals are POSIX", allow_module_level=True)

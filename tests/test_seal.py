@@ -19,11 +19,11 @@ from rig.cli import main
 from rig.doors.verify import check
 from rig.errors import RecordError
 from rig.events import Kind
-from rig.journal import JournalWriter, read_journal
-from rig.journal_format import FRAME_BYTES, HEAD_BYTES, LOW32
-from rig.record import JOURNAL, read_entries
-from rig.seal import Seals, blocks, broken, sealed
-from rig.verify import verify
+from rig.record.folder import JOURNAL, read_entries
+from rig.record.format import FRAME_BYTES, HEAD_BYTES, LOW32
+from rig.record.journal import JournalWriter, read_journal
+from rig.record.seal import Seals, blocks, broken, sealed
+from rig.record.verify import verify
 
 INPUT = wire.BY_NAME["input"].number
 
@@ -215,7 +215,7 @@ def test_a_full_disk_keeps_no_seal_without_what_it_covers(tmp_path: Path) -> Non
     summary = writer.end_bytes - HEAD_BYTES - 2
     with pytest.MonkeyPatch.context() as patched:
         rooms = iter([summary - seal])
-        patched.setattr("rig.journal.os.write", lambda fd, data: _write(fd, data, next(rooms, 0)))
+        patched.setattr("rig.record.journal.os.write", lambda fd, data: _write(fd, data, next(rooms, 0)))
         with pytest.raises(RecordError, match="No space left"):
             writer.commit()
     assert path.stat().st_size == seal

@@ -19,8 +19,8 @@ from rig import wire
 from rig.cli import main
 from rig.doors.verify import check
 from rig.events import Kind
-from rig.record import events_of, manifest_of, read_entries, summary_of
-from rig.seal import sealed
+from rig.record.folder import events_of, manifest_of, read_entries, summary_of
+from rig.record.seal import sealed
 
 WHEEL = ROOT / "tests" / "data" / "ibl_zm335_a.encoder.csv.gz"
 

@@ -12,12 +12,12 @@ from studies import small_study, study_place  # noqa: F401 (fixture)
 
 from rig.campaign import run_job
 from rig.cli import main
-from rig.derived import entry_of, read_session
 from rig.errors import RecordError
 from rig.figures.session import draw_session
-from rig.record import events_of, read_entries, sessions
-from rig.session import Rules
-from rig.session_view import SessionView, session_view, view_lines
+from rig.record.derived import entry_of, read_session
+from rig.record.folder import events_of, read_entries, sessions
+from rig.record.view import SessionView, session_view, view_lines
+from rig.session.loop import Rules
 
 
 @pytest.fixture(scope="module")

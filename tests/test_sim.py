@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rig import wire
-from rig.animals import Nobody
 from rig.board import Board
-from rig.sim import FRAME_US, LICK_US, START_US, SimLink, SimSettings, World
+from rig.bodies.animals import Nobody
+from rig.bodies.sim import FRAME_US, LICK_US, START_US, SimLink, SimSettings, World
 
 FRAME, LICK, BACK, CLOSED = (1 << wire.INPUTS.index(n) for n in ("frame", "lick", "laser_back", "interlock"))
 LASER, VALVE = (1 << wire.OUTPUTS.index(n) for n in ("laser", "valve"))

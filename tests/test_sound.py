@@ -13,8 +13,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from rig import task
 from rig.errors import ConfigError
+from rig.experiment import task
 from rig.sound import Asked, Click, Noise, Recording, Tone, make, of_task, with_sync
 from rig.sound.loudness import LevelCalibration
 from rig.units import db, hz, ms, us

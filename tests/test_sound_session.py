@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from rehearse import rig_folder
 from test_cues import OCTAVES, notes
 
-from rig.configfile import load_config
+from rig.bodies.sim import SimLink
+from rig.config.file import load_config
 from rig.doors.verify import check
-from rig.intent import Order, intend
-from rig.launch import launched
-from rig.session import Rules, Session, Summary
-from rig.sim import SimLink
+from rig.session.intent import Order, intend
+from rig.session.launch import launched
+from rig.session.loop import Rules, Session, Summary
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 

@@ -9,9 +9,9 @@ import pytest
 from test_board import SETUP
 
 from rig import wire
-from rig.animals import Nobody
 from rig.board import Board
-from rig.sim import SimLink, SimSettings
+from rig.bodies.animals import Nobody
+from rig.bodies.sim import SimLink, SimSettings
 
 HEAD_BYTES, FIELDS_BYTES = 6, 4  # of a record in the board's queue: size, message, time; an `input` event's fields
 LICK, CLOSED = (1 << wire.INPUTS.index(name) for name in ("lick", "interlock"))

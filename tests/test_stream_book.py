@@ -15,7 +15,7 @@ from stream_rig import SESSION, payloads
 from rig import events, wire
 from rig.errors import RecordError
 from rig.events import EventReader, Kind
-from rig.journal import JournalWriter
+from rig.record.journal import JournalWriter
 from rig.stream import schema
 from rig.stream.book import Book, Growing
 from rig.stream.schema import Maker

@@ -10,8 +10,8 @@ import pytest
 from rehearse import ROOT, rig_folder
 
 from rig.cli import main
-from rig.configfile import load_config
-from rig.intent import training_of_rig
+from rig.config.file import load_config
+from rig.session.intent import training_of_rig
 
 PAGE = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
 

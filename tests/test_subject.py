@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from rehearse import rig_folder
 
-from rig.brief import BRIEF, brief
 from rig.cli import main
-from rig.configfile import load_config
+from rig.config.file import load_config
 from rig.doors.run import asked_weight
 from rig.doors.verify import check
 from rig.errors import RecordError
-from rig.ledger import LEDGER, read_ledger
-from rig.record import manifest_of, read_entries
-from rig.subject import history
+from rig.record.brief import BRIEF, brief
+from rig.record.folder import manifest_of, read_entries
+from rig.subject.history import history
+from rig.subject.ledger import LEDGER, read_ledger
 
 STAGES = """
 stages:

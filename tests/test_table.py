@@ -31,13 +31,13 @@ from rig import (
     ms,
     mw,
     s,
-    task,
     ul,
     us,
     wire,
 )
 from rig.errors import ConfigError, ProtocolError
-from rig.table import Limits, Table, compile_trial
+from rig.experiment import task
+from rig.experiment.table import Limits, Table, compile_trial
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 
 from rig import END, Drop, Param, Params, Past, Press, Pulse, State, Trial, Window, mm, ms, s, ul
 from rig.errors import ProtocolError
-from rig.task import Result, generators_of, rules_of
+from rig.experiment.task import Result, generators_of, rules_of
 
 PARAMS = Params(
     drop=Param(8 * ul, "water", 1 * ul, 20 * ul),

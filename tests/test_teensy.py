@@ -19,7 +19,8 @@ from test_golden import first_difference
 from vector_bodies import run_vector_on_reference
 from vectors import Vector, load, since
 
-from rig import core, pins, wire
+from rig import pins, wire
+from rig.bodies import core
 from rig.wire import Decision, Generator, Rule
 
 HERE = Path(__file__).parent / "teensy"

@@ -13,15 +13,15 @@ import pytest
 from chip_rig import ChipInRig, flashed_mega
 from firmata_rig import CONFIG, firmata_config, mouse, virtual_link
 
-from rig import launch
+from rig.bodies.sim import SimLink, SimSettings
 from rig.cli import main
 from rig.config import Config
 from rig.link import Link
-from rig.record import events_of, manifest_of, read_entries
-from rig.session import Rules, Summary
-from rig.sim import SimLink, SimSettings
-from rig.timing import ON_BOARD
-from rig.verify import verify
+from rig.record.folder import events_of, manifest_of, read_entries
+from rig.record.verify import verify
+from rig.session import launch
+from rig.session.loop import Rules, Summary
+from rig.session.timing import ON_BOARD
 
 PROTOCOL = Path(__file__).parent.parent / "protocols" / "cued_lever.py"
 QUICK = {"iti_min": "0.5 s", "iti_max": "0.6 s", "reward_time": "100 ms"}

@@ -13,10 +13,10 @@ from scenarios import Row, Table, ready, state
 from test_table import made
 
 from rig import Past, State, ms, wire
-from rig.blocks import trial_mark
 from rig.errors import RecordError
-from rig.task import END, Result
-from rig.trialcode import EXACT_BIT_US, EXACT_BITS, exact, number_of, read
+from rig.experiment.blocks import trial_mark
+from rig.experiment.task import END, Result
+from rig.imaging.trialcode import EXACT_BIT_US, EXACT_BITS, exact, number_of, read
 
 SYNC = 1 << 3
 A_TABLE = 8  # codes in one trial, a state each

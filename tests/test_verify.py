@@ -12,9 +12,9 @@ from rehearse import rig_folder, run_session
 from rig import wire
 from rig.cli import main
 from rig.events import Kind
-from rig.journal import JournalWriter, Record
-from rig.record import JOURNAL, read_entries
-from rig.verify import Report, verify
+from rig.record.folder import JOURNAL, read_entries
+from rig.record.journal import JournalWriter, Record
+from rig.record.verify import Report, verify
 
 
 @pytest.fixture(scope="module")

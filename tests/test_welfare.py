@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rig.welfare import daily_ul, likely_weight, top_up_ul, weight_share, weight_warning
+from rig.subject.welfare import daily_ul, likely_weight, top_up_ul, weight_share, weight_warning
 
 
 def test_a_mouse_of_25_g_is_owed_a_millilitre() -> None:

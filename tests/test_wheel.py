@@ -70,6 +70,7 @@ def test_it_runs_a_session_and_finds_its_programs_far_from_the_checkout(installe
     shutil.copy(ROOT / "config.yaml", tmp_path)
     said("import sys; from rig.cli import main; sys.exit(main(sys.argv[1:]))", "run", "--fast", "--trials", "2")
     assert list((tmp_path / "data").rglob("journal"))
-    assert said("from rig import core; print(core.firmware_folder())").strip() == str(installed / "rig" / "firmware")
+    firmware = said("from rig.bodies import core; print(core.firmware_folder())").strip()
+    assert firmware == str(installed / "rig" / "firmware")
     program = said("from rig.doors import flash; print(flash.program_of('uno328p', None))").strip()
     assert program == str(installed / "rig" / "hex" / "uno328p.hex")

@@ -11,7 +11,8 @@ from bodies import U32, event
 from reference import Event, Machine
 from vectors import Vector, payloads, since
 
-from rig import core, wire
+from rig import wire
+from rig.bodies import core
 
 
 def run_vector_on_reference(vector: Vector, later_us: int = 0) -> list[Event]:

@@ -1,7 +1,7 @@
 """The archive: an index of subjects, sessions, trials and measures, in SQLite or PostgreSQL.
 
 The journals are the truth and this is their index: it can be thrown away and made again. A session goes in whole or not
-at all, at most once, whoever offers it and however often. May not: read journals (that is :mod:`rig.archiving`).
+at all, at most once, whoever offers it and however often. May not: read journals (that is :mod:`rig.archive.fill`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from rig.archive import tables
+from rig.archive.entry import Entry
 from rig.archive.schema import bring_up_to_date
-from rig.entry import Entry
 from rig.errors import ConfigError, RecordError
 
 BUSY_S = 30  # how long a writer waits for another one

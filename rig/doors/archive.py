@@ -21,10 +21,10 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from rig.archive import Archive, folder_below
-from rig.archiving import FILE, Synced, clashes, open_archive, rebuild, sync
-from rig.configfile import beside, load_config
+from rig.archive.fill import FILE, Synced, clashes, open_archive, rebuild, sync
+from rig.config.file import beside, load_config
 from rig.errors import ConfigError, RecordError
-from rig.record import sessions
+from rig.record.folder import sessions
 
 Told = Callable[[int, int], None]
 

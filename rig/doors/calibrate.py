@@ -24,11 +24,11 @@ import numpy as np
 
 from rig.calibration import find_rest, laser_curve, valve_curve
 from rig.config import Config, from_plain
-from rig.configfile import load_config
+from rig.config.file import load_config
 from rig.errors import BoardError, ConfigError
-from rig.launch import Order, intend, launched
-from rig.record import events_of, read_entries
-from rig.session import Rules, Summary
+from rig.record.folder import events_of, read_entries
+from rig.session.launch import Order, intend, launched
+from rig.session.loop import Rules, Summary
 
 UL_PER_G = 1000.0  # of water
 LEAST_OPENINGS, LEAST_DROPS, MOST_DROPS = 5, 50, 200  # common practice; 200 ms apart

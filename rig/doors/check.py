@@ -18,11 +18,11 @@ import numpy as np
 from rig import wire
 from rig.board import Board, Hello
 from rig.config import Config
-from rig.configfile import load_config
+from rig.config.file import load_config
 from rig.doors.run import _with_body
 from rig.errors import BoardError
 from rig.link import Link
-from rig.setup import board_setup, check_board, open_link
+from rig.session.setup import board_setup, check_board, open_link
 
 PULSE_US = 200_000
 LOOPS = 20

@@ -23,10 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from rig.archive import Archive, folder_below
-from rig.archiving import FILE, open_archive
+from rig.archive.fill import FILE, open_archive
 from rig.config import Config
-from rig.configfile import beside, load_config
-from rig.curve_text import (
+from rig.config.file import beside, load_config
+from rig.curves.learning import Learning, learning
+from rig.curves.text import (
     CSV_HEADER,
     EFFECTS,
     curve_rows,
@@ -38,9 +39,8 @@ from rig.curve_text import (
 )
 from rig.doors.plan import names
 from rig.errors import ConfigError, RecordError, did_you_mean
-from rig.learning import Learning, learning
-from rig.planfile import key_path, read_key, read_plan
-from rig.record import sessions as folders
+from rig.plan.file import key_path, read_key, read_plan
+from rig.record.folder import sessions as folders
 
 SHOWN = (
     ("success", "success, %", 100.0, 0),

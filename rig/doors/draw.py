@@ -10,9 +10,9 @@ from __future__ import annotations
 import argparse
 import random
 
-from rig.draw import mermaid, svg
-from rig.protocol import load_protocol
-from rig.task import Past
+from rig.experiment.draw import mermaid, svg
+from rig.experiment.protocol import load_protocol
+from rig.experiment.task import Past
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,10 +19,10 @@ from rig.clock import Unwrapper
 from rig.config import from_plain
 from rig.errors import ConfigError, did_you_mean
 from rig.events import Kind
-from rig.frames import FrameWatch, Place
-from rig.imaging import watch_of
-from rig.journal import Record
-from rig.record import events_of, manifest_of, read_entries
+from rig.imaging.frames import FrameWatch, Place
+from rig.imaging.watch import watch_of
+from rig.record.folder import events_of, manifest_of, read_entries
+from rig.record.journal import Record
 
 COLUMNS = ("number", "board_us", "host_ns", "event", "fields")
 _KNOWN = [message.name for message in wire.MESSAGES if message.kind is wire.Kind.EVENT]

@@ -17,13 +17,13 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from rig.configfile import beside, load_config
-from rig.derived import entry_of
+from rig.config.file import beside, load_config
 from rig.doors.plan import names
 from rig.errors import ConfigError, RecordError, did_you_mean
 from rig.export import FORMATS, export_index, export_session
 from rig.export.about import ABOUT, About, read_about
-from rig.record import journal_path, sessions
+from rig.record.derived import entry_of
+from rig.record.folder import journal_path, sessions
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

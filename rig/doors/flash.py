@@ -18,7 +18,7 @@ from rig import pins, wire
 from rig.board import Board, Hello
 from rig.errors import BoardError
 from rig.link import SerialLink, ports
-from rig.setup import pin_table
+from rig.session.setup import pin_table
 
 BOARDS = ("mega2560", "uno328p", "teensy4")
 HEX = Path(__file__).parents[1] / "hex"

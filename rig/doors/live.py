@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rig import wire
-from rig.session import Rules, Session
+from rig.session.loop import Rules, Session
 
 REFRESH_S = 0.1
 STRIP = 60

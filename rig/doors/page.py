@@ -15,9 +15,9 @@ from rig.errors import ConfigError
 from rig.plan import Plan
 from rig.plan.make import runs
 from rig.plan.today import pick_up
-from rig.subject import History
+from rig.subject.history import History
+from rig.subject.welfare import top_up_ul, weight_share, weight_warning
 from rig.training import Training
-from rig.welfare import top_up_ul, weight_share, weight_warning
 
 LAST = 10  # sessions on the page
 

@@ -23,14 +23,14 @@ from typing import Any
 from rich.console import Console
 
 from rig.errors import ConfigError
-from rig.obeyed import obeyed
+from rig.light.obeyed import obeyed
 from rig.plan import Calendar, Light, Plan, plan_data
 from rig.plan.calendar import calendar
 from rig.plan.draw import SEED_BITS
+from rig.plan.file import key_path, read_key, read_plan, write_plan
 from rig.plan.make import PlanSpec, balance, make_plan, plan_key, unblind
 from rig.plan.source import parse_date, parse_share
 from rig.plan.today import describe
-from rig.planfile import key_path, read_key, read_plan, write_plan
 
 MAKE_EXAMPLE = """example:
   rig plan make --mice M01..M16 --group opsin=8 --group control=8 --days 16 --light-days 15,16 \\

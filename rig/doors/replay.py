@@ -17,9 +17,9 @@ import sys
 from pathlib import Path
 
 from rig import wire
-from rig.animals import read_trace
+from rig.bodies.animals import read_trace
 from rig.errors import ConfigError
-from rig.replay import LeverRule, decisions, zero_marks
+from rig.record.replay import LeverRule, decisions, zero_marks
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -21,19 +21,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from rig.archiving import archive_session
+from rig.archive.fill import archive_session
 from rig.config import Config, from_plain
-from rig.configfile import load_config
+from rig.config.file import load_config
 from rig.doors.live import Live
 from rig.doors.people import user
 from rig.doors.show import summary_lines
 from rig.errors import ConfigError
-from rig.intent import TEST, Intent, Order, intend
-from rig.launch import launched
 from rig.plan.today import light_words
-from rig.session import Rules, Session, Summary
+from rig.session.intent import TEST, Intent, Order, intend
+from rig.session.launch import launched
+from rig.session.loop import Rules, Session, Summary
 from rig.stream import Publisher
-from rig.welfare import top_up_ul
+from rig.subject.welfare import top_up_ul
 
 NOON = time(12)
 

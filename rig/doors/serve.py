@@ -15,9 +15,9 @@ import contextlib
 
 import zmq
 
-from rig.configfile import beside, load_config
+from rig.config.file import beside, load_config
 from rig.errors import ConfigError
-from rig.record import sessions
+from rig.record.folder import sessions
 from rig.stream.address import answers_at
 from rig.stream.answer import Answerer
 from rig.stream.job import Job

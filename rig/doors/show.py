@@ -18,16 +18,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rig.brief import moves_of
-from rig.derived import read_session
-from rig.entry import session_entry
+from rig.archive.entry import session_entry
 from rig.errors import RecordError
 from rig.events import Event, Kind, read_json
-from rig.frames import FAULTS
-from rig.journal import Record
-from rig.record import events_of, journal_path, manifest_of, read_entries, summary_of
-from rig.session_view import SessionView, session_view, view_lines
-from rig.timing import sentence
+from rig.imaging.frames import FAULTS
+from rig.record.brief import moves_of
+from rig.record.derived import read_session
+from rig.record.folder import events_of, journal_path, manifest_of, read_entries, summary_of
+from rig.record.journal import Record
+from rig.record.view import SessionView, session_view, view_lines
+from rig.session.timing import sentence
 
 _LINK = {"resends": "frames sent again", "damaged_frames": "damaged frames"}
 _WAYS = {  # how an onset is known

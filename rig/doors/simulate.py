@@ -19,16 +19,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rig.archive import Archive, folder_below
-from rig.archiving import FILE, sync
+from rig.archive.entry import Entry
+from rig.archive.fill import FILE, sync
 from rig.campaign import Job, Study, run_study
-from rig.configfile import load_config
+from rig.config.file import load_config
+from rig.curves.learning import learning
 from rig.doors.curve import print_curves
-from rig.entry import Entry
 from rig.errors import ConfigError
 from rig.figures.curve import draw_curves
-from rig.learning import learning
-from rig.planfile import read_plan
-from rig.session import Rules
+from rig.plan.file import read_plan
+from rig.session.loop import Rules
 
 FIGURE = "learning.png"
 

@@ -20,7 +20,7 @@ from datetime import date
 from msgspec import structs
 
 from rig.calibration.age import level_calibration
-from rig.configfile import load_config
+from rig.config.file import load_config
 from rig.errors import ConfigError
 from rig.sound import Noise, Tone, make
 from rig.sound.events import SoundSettings

@@ -19,18 +19,18 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from rig.configfile import beside, load_config
+from rig.config.file import beside, load_config
 from rig.doors.page import Page, overview, show
 from rig.doors.people import user
 from rig.errors import ConfigError, did_you_mean
-from rig.intent import DEFAULT_PROTOCOL, PLANNED_PROTOCOL, training_of_rig
-from rig.ledger import Deed, add_deed
-from rig.planfile import read_plan
-from rig.protocol import load_protocol
-from rig.record import checked_subject
-from rig.subject import history, subjects
+from rig.experiment.protocol import load_protocol
+from rig.plan.file import read_plan
+from rig.record.folder import checked_subject
+from rig.session.intent import DEFAULT_PROTOCOL, PLANNED_PROTOCOL, training_of_rig
+from rig.subject.history import history, subjects
+from rig.subject.ledger import Deed, add_deed
+from rig.subject.welfare import likely_weight
 from rig.training import Training
-from rig.welfare import likely_weight
 
 DAY_S_END = time(23, 59, 59)
 

@@ -11,8 +11,8 @@ import argparse
 import json
 from pathlib import Path
 
-from rig.record import read_whole
-from rig.verify import Report, verify_journal
+from rig.record.folder import read_whole
+from rig.record.verify import Report, verify_journal
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rig.entry import Entry, SessionBytes
+from rig.archive.entry import Entry, SessionBytes
 from rig.events import Kind, read_json
 from rig.export.about import Light
 from rig.export.tables import event_tables

@@ -8,8 +8,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rig.columns import Columns
-from rig.derived import event_columns
+from rig.record.columns import Columns
+from rig.record.derived import event_columns
 
 Table = dict[str, NDArray[Any]]
 TIMES = ("number", "board_us", "host_ns", "trial")

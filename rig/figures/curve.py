@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from rig.curves.learning import Floats, Learning
 from rig.curves.stats import group_curve
 from rig.curves.trajectory import SEGMENT_HZ
 from rig.figures import GREY, GROUPS, INK, LIGHT, MARKERS, SHADE, new_figure, save, tidy
-from rig.learning import Floats, Learning
 
 PANELS = (
     ("success", "rewarded trials, %", "Success", 100.0),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from rig.figures import GREY, GROUPS, INK, LIGHT, PALE, new_figure, save, tidy
-from rig.session_view import AFTER_S, BEFORE_S, SessionView, mean_lever
+from rig.record.view import AFTER_S, BEFORE_S, SessionView, mean_lever
 
 BLUE = GROUPS[0]
 MOST_TRACES = 60  # drawn thin; the mean is of all

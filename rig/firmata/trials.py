@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rig import core, wire
+from rig import wire
+from rig.bodies import core
 from rig.firmata.wiring import TONE, Placed
 
 MASK = (1 << 32) - 1

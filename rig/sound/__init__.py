@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rig import task
 from rig.errors import ConfigError
+from rig.experiment import task
 from rig.sound.loudness import LevelCalibration
 from rig.sound.wav import first_channel
 

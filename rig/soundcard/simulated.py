@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from rig.sim import SimLink
+from rig.bodies.sim import SimLink
 from rig.sound import Sound
 from rig.sound.events import Body, Kind, SoundEvent, SoundSettings
 from rig.soundcard import SoundEngine

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rig.errors import RecordError
 from rig.events import Kind
-from rig.journal_format import FRAME_BYTES, HEAD_BYTES, MAGIC, Journal, Record, scan
+from rig.record.format import FRAME_BYTES, HEAD_BYTES, MAGIC, Journal, Record, scan
 from rig.stream import schema
 from rig.stream.job import journal_of
 from rig.stream.schema import Maker

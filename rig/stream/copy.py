@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rig.events import Kind
-from rig.journal import JournalWriter, read_journal
-from rig.journal_format import BODY, Journal
+from rig.record.format import BODY, Journal
+from rig.record.journal import JournalWriter, read_journal
 from rig.stream import schema
 from rig.stream.schema import Message
 from rig.wire import BY_NAME, EVENT_HEADER

@@ -17,7 +17,7 @@ from rig import events, wire
 from rig.clock import WRAP
 from rig.errors import RigError
 from rig.events import Kind
-from rig.journal_format import BODY
+from rig.record.format import BODY
 
 VERSION = 1
 

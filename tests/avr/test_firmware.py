@@ -22,7 +22,7 @@ from avr.build import BOARDS
 from avr.records import bytes_of
 from avr.vectors_on_chip import VectorOnChip, fitted, reference_at
 from rig import pins, wire
-from rig.animals import read_trace
+from rig.bodies.animals import read_trace
 from rig.wire import BoardKind, Decision, Rule
 
 VECTORS = {vector.name: vector for vector in load()}

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from explore.mutants import MUTANTS, Mutant
-from rig.core import compiler, firmware_folder
+from rig.bodies.core import compiler, firmware_folder
 
 HERE = Path(__file__).parent
 CHECK_DEPTH = 5

@@ -1,4 +1,4 @@
-"""The disk below the journal: full, slow, or gone with the process. Stands in for ``os`` in rig/journal.py alone.
+"""The disk below the journal: full, slow, gone with the process. Stands in for ``os`` in `record/journal.py` alone.
 
 May not: know what the bytes mean.
 """
@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rig import journal
+from rig.record import journal
 from sim.faults import FaultyLink
 
 

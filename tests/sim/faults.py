@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rig import wire
-from rig.animals import Animal
+from rig.bodies.animals import Animal
+from rig.bodies.sim import SimLink, SimSettings
 from rig.errors import LinkError
-from rig.sim import SimLink, SimSettings
 
 CLOSED = 1 << wire.INPUTS.index("interlock")
 MASK = 0xFFFFFFFF

@@ -14,14 +14,15 @@ from unittest.mock import patch
 
 import yaml
 
-from rig import core, launch
-from rig.animals import make_animal
-from rig.configfile import load_config
+from rig.bodies import core
+from rig.bodies.animals import make_animal
+from rig.bodies.sim import START_US, WRAP, SimSettings
+from rig.config.file import load_config
 from rig.errors import RigError
-from rig.launch import Order
-from rig.ready import check_ready
-from rig.session import Rules
-from rig.sim import START_US, WRAP, SimSettings
+from rig.session import launch
+from rig.session.launch import Order
+from rig.session.loop import Rules
+from rig.session.ready import check_ready
 from sim import tap
 from sim.acks import Acks
 from sim.disk import Disk

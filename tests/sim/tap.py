@@ -14,7 +14,7 @@ from typing import Any
 import cffi
 import numpy as np
 
-from rig import core
+from rig.bodies import core
 
 SOURCE = Path(__file__).with_name("tap.c")
 WRAPPED = ("core_init", "core_step", "core_command", "core_host_heard", "queue_open", "queue_open_if")

@@ -1,0 +1,1 @@
+"""What an experiment is written in, and what becomes of it: protocol file, trial, compiled table, drawing."""

@@ -1,0 +1,1 @@
+"""An animal: its history, its weight and its water."""
