@@ -60,9 +60,10 @@ endure: .venv/dev
 	JOURNAL_KILLS=200 JOURNAL_CUTS=1000 JOURNAL_FILLS=50 RIG_KILLS=200 \
 	  $(BIN)/pytest tests/test_endure.py tests/test_session.py -k 'kill or cut or disk or full or limit'
 
-# Sessions with faults, drawn from seeds, and their judges: a minute of them, SEEDS=100000 for a night, SEED=… again.
+# Sessions with faults, drawn from seeds, and their judges: a minute of them, always the same; SEEDS=100000 for a night of
+# new ones, SEED=… for one again.
 sim: .venv/dev
-	PYTHONPATH=tests $(BIN)/python -m sim $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS))) $(if $(LONG),--long)
+	PYTHONPATH=tests $(BIN)/python -m sim $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS),--first 1 --seeds 50)) $(if $(LONG),--long)
 
 bench: .venv/dev .venv/debian
 	for file in bench/[a-z]*.py; do $(BIN)/python $$file || exit 1; done

@@ -93,6 +93,22 @@ def test_light_that_the_record_is_silent_about(entries: list[Record]) -> None:
     assert "the record says light seen 0, its events say 1" in said
 
 
+def test_light_that_no_note_tells_of(entries: list[Record]) -> None:
+    lit = next(e for e in entries if e.kind == Kind.NOTE and json.loads(e.payload).get("seen"))
+    (said,) = remake([e for e in entries if e is not lit], manifest_of(entries))
+    assert "its events show light, the record says nothing of it" in said
+
+
+def test_events_lost_after_a_trial_may_have_come_after_its_judgement(entries: list[Record]) -> None:
+    """Whether they did hangs on when the session looked at its clock, which no event tells."""
+    number = wire.BY_NAME["trial_end"].number
+    at = next(i for i, e in enumerate(entries) if e.kind == Kind.EVENT and e.payload[0] == number)
+    _, count, stamp_us = wire.EVENT_HEADER.unpack_from(entries[at].payload)
+    lost = wire.encode_event("lost", count + 1, stamp_us, {"from_event": count + 1, "to_event": count + 1})
+    found = [*entries[: at + 1], entries[at]._replace(payload=lost), *entries[at + 1 :]]
+    assert remake(found, manifest_of(entries)) == []
+
+
 def test_a_table_that_another_protocol_made(entries: list[Record]) -> None:
     number = wire.BY_NAME["table_generator"].number
     at = next(i for i, e in enumerate(entries) if e.kind == Kind.COMMAND and e.payload[0] == number)

@@ -20,6 +20,7 @@ from rig.events import Kind
 from rig.experiment.protocol import Protocol, load_source
 from rig.experiment.table import Row, compile_trial
 from rig.experiment.task import Past, Result, Values
+from rig.light.proof import LOST
 from rig.light.watch import LightGuard
 from rig.plan import DayPlan
 from rig.plan.read import plan_from_data
@@ -210,14 +211,23 @@ def _of_the_light(
     for found in again:
         if found["name"] == "light" and found["trial"] in told:
             for key in ("planned", "pulses", "seen", "on_us", "seen_us", "faults"):
-                if found[key] != told[found["trial"]][key]:
+                if _but_lost(found[key]) != _but_lost(told[found["trial"]][key]):
                     return [
                         f"trial {found['trial']}: the record says light {key} {told[found['trial']][key]},"
                         f" its events say {found[key]}"
                     ]
-        elif found["name"] == "light" and any(entry.kind == Kind.SUMMARY for entry in entries):
+        elif found["name"] == "light" and (found["pulses"] or found["seen"]) and _is_whole(entries):
             return [f"trial {found['trial']}: its events show light, the record says nothing of it"]
     return []
+
+
+def _is_whole(entries: Sequence[Record]) -> bool:
+    return any(entry.kind == Kind.SUMMARY for entry in entries)
+
+
+def _but_lost(value: Any) -> Any:
+    """Whether a trial was judged before events were lost hangs on when the session looked, which no event tells."""
+    return [fault for fault in value if fault != LOST] if isinstance(value, list) else value
 
 
 def _generators(tables: Given, trial: int) -> list[Row]:
