@@ -26,7 +26,7 @@ from rig.config import from_plain
 from rig.config.file import load_config
 from rig.curves.learning import Learning, learning
 from rig.curves.stats import GroupCurve
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "bench" / "ren2022.csv"

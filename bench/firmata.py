@@ -115,7 +115,7 @@ def pyfirmata_host(port: str, binary: str) -> None:
 def run_session(port: str, folder: str) -> None:
     """A session of this program, as `rig run` launches one."""
     from rig.session import launch  # noqa: PLC0415
-    from rig.session.loop import Rules  # noqa: PLC0415
+    from rig.session.summary import Rules  # noqa: PLC0415
 
     path = Path(folder)
     (path / "follow.py").write_text(PROTOCOL)

@@ -36,8 +36,8 @@ from rig.link import Link  # noqa: E402
 from rig.record.folder import read_entries  # noqa: E402
 from rig.record.verify import verify  # noqa: E402
 from rig.session import launch  # noqa: E402
-from rig.session.loop import Rules  # noqa: E402
 from rig.session.setup import board_setup  # noqa: E402
+from rig.session.summary import Rules  # noqa: E402
 
 CYCLES_A_US = 16
 BAUD = 57_600

@@ -28,7 +28,7 @@ from rig.plan.make import PlanSpec, make_plan
 from rig.plan.today import Today
 from rig.record.derived import derive
 from rig.session.launch import Order, intend, launched
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 from rig.subject.history import History
 
 START = date(2025, 3, 3)  # day 1 of a simulated study, if nothing else is said: a Monday

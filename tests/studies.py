@@ -9,7 +9,7 @@ from rehearse import ROOT
 
 from rig.campaign import Study, run_job
 from rig.config.file import load_config
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 
 
 def small_study(**changes: object) -> Study:

@@ -15,7 +15,7 @@ from rig.archive import Archive
 from rig.archive.fill import FILE, sync
 from rig.campaign import run_job
 from rig.cli import main
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 
 
 @pytest.fixture(scope="module")

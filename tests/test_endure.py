@@ -35,7 +35,7 @@ from rig.record.journal import JournalWriter, read_journal
 from rig.record.seal import Seals, blocks, broken
 from rig.session.intent import Order, intend
 from rig.session.launch import launched
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kill -9, mounts and limits are POSIX")
 

@@ -21,7 +21,7 @@ from rig.export import export_session, nwb_name
 from rig.export.about import About, read_about
 from rig.record.derived import entry_of
 from rig.record.folder import events_of, read_entries, sessions
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 
 ABOUT = """
 lab: Learning Lab

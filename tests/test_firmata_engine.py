@@ -37,7 +37,7 @@ from rig.link import Link
 from rig.record.folder import events_of, manifest_of, read_entries
 from rig.record.verify import verify
 from rig.session import launch
-from rig.session.loop import Rules, Summary
+from rig.session.summary import Rules, Summary
 
 _HELLO = wire.encode("hello_ask", {"nonce": 1})
 QUICK = {"iti_min": "0.5 s", "iti_max": "0.6 s", "reward_time": "100 ms"}

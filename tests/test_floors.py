@@ -24,7 +24,7 @@ for _floor, _rooms in enumerate(
         " stream subject.ledger",
         "archive.fill campaign imaging.watch light.obeyed light.watch record.brief record.folder record.remake"
         " record.replay record.verify session.intent session.launch session.loop session.ready session.recall"
-        " session.recovery session.resume session.setup session.timing sound.cues subject.history",
+        " session.recovery session.resume session.setup session.timing session.trials sound.cues subject.history",
         "__init__ __main__ cli doors",
     )
 ):

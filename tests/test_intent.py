@@ -15,7 +15,7 @@ from rig.errors import RigError
 from rig.plan.file import write_plan
 from rig.plan.today import Today
 from rig.session.intent import Intent, Order, intend
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 
 STAGES = "stages:\n  - {name: easy, protocol: cued_lever, params: {press: 2 mm, iti_min: 4 s}}\n"
 STAGES += "  - {name: task, protocol: cued_lever_inactivation}\nsubjects:\n  M07: {iti_min: 5 s, drop: 6 ul}\n"

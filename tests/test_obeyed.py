@@ -17,7 +17,7 @@ from rig.light.obeyed import light_seen, obeyed
 from rig.plan import light_trials
 from rig.plan.file import read_plan, write_plan
 from rig.record.folder import read_entries
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 
 FOUR = ("--mice", "M01..M04", "--group", "opsin=2", "--group", "control=2", "--days", "3", "--light-days", "2,3")
 MAKE = (*FOUR, "--fraction", "0.5", "--block", "4", "--first", "2", "--max-run", "2", "--start", "2025-03-03")

@@ -134,7 +134,7 @@ def test_a_flush_stops_in_the_middle_of_an_opening(tmp_path: Path) -> None:
     with launched(intend(order)) as session:
 
         def press_ctrl_c(now: Session) -> None:
-            if now.state == "open":
+            if now.trials.state == "open":
                 now.interrupt("Ctrl-C")
 
         session.look = press_ctrl_c

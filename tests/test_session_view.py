@@ -17,7 +17,7 @@ from rig.figures.session import draw_session
 from rig.record.derived import entry_of, read_session
 from rig.record.folder import events_of, read_entries, sessions
 from rig.record.view import SessionView, session_view, view_lines
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 
 
 @pytest.fixture(scope="module")

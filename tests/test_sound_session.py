@@ -18,7 +18,8 @@ from rig.config.file import load_config
 from rig.doors.verify import check
 from rig.session.intent import Order, intend
 from rig.session.launch import launched
-from rig.session.loop import Rules, Session, Summary
+from rig.session.loop import Session
+from rig.session.summary import Rules, Summary
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing())
 

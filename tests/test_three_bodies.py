@@ -20,7 +20,7 @@ from rig.link import Link
 from rig.record.folder import events_of, manifest_of, read_entries
 from rig.record.verify import verify
 from rig.session import launch
-from rig.session.loop import Rules, Summary
+from rig.session.summary import Rules, Summary
 from rig.session.timing import ON_BOARD
 
 PROTOCOL = Path(__file__).parent.parent / "protocols" / "cued_lever.py"

@@ -28,7 +28,7 @@ from rig.config.file import load_config
 from rig.errors import BoardError, ConfigError
 from rig.record.folder import events_of, read_entries
 from rig.session.launch import Order, intend, launched
-from rig.session.loop import Rules, Summary
+from rig.session.summary import Rules, Summary
 
 UL_PER_G = 1000.0  # of water
 LEAST_OPENINGS, LEAST_DROPS, MOST_DROPS = 5, 50, 200  # common practice; 200 ms apart

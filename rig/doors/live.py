@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rig import wire
-from rig.session.loop import Rules, Session
+from rig.session.loop import Session
+from rig.session.summary import Rules
 
 REFRESH_S = 0.1
 STRIP = 60
@@ -66,12 +67,12 @@ class Live:
     def _draw(self, session: Session) -> Group:
         summary, board = session.summary, session.board
         strip = Text()
-        for result in session.past.last(STRIP):
+        for result in session.trials.past.last(STRIP):
             mark, colour = MARKS.get(str(result.outcome), ("·", "yellow"))
             strip.append(mark, colour)
         grid = Table.grid(padding=(0, 2))
         rate = "" if summary.success_rate is None else f"{100 * summary.success_rate:.0f} % rewarded"
-        grid.add_row("trial", f"{summary.trials + 1}  {session.state}", rate)
+        grid.add_row("trial", f"{summary.trials + 1}  {session.trials.state}", rate)
         grid.add_row("outcomes", strip)
         grid.add_row("lever", _bar(lever_counts(session.last_lever)))
         grid.add_row("water", f"{summary.water_ul:.0f} µL", f"{session.minutes:.1f} min")

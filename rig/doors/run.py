@@ -31,7 +31,8 @@ from rig.errors import ConfigError
 from rig.plan.today import light_words
 from rig.session.intent import TEST, Intent, Order, intend
 from rig.session.launch import launched
-from rig.session.loop import Rules, Session, Summary
+from rig.session.loop import Session
+from rig.session.summary import Rules, Summary
 from rig.stream import Publisher
 from rig.subject.welfare import top_up_ul
 
@@ -101,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
         for line in intent.lines:
             print(line)
     with launched(intent) as session:
-        args.protocol = session.experiment.name
+        args.protocol = session.trials.experiment.name
         live = Live(args, session.rules, Path(session.summary.session)) if not args.json else None
         session.look = live.look if live else None
         for caution in getattr(session.board.link, "cautions", ()):

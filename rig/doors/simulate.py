@@ -28,7 +28,7 @@ from rig.doors.curve import print_curves
 from rig.errors import ConfigError
 from rig.figures.curve import draw_curves
 from rig.plan.file import read_plan
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 
 FIGURE = "learning.png"
 

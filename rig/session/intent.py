@@ -24,7 +24,7 @@ from rig.plan.draw import derived_seed
 from rig.plan.file import read_plan
 from rig.plan.today import Deviation, Today, light_words, override, pick_up
 from rig.session.course import LIGHT, MASKED, Course, stage_values
-from rig.session.loop import Rules
+from rig.session.summary import Rules
 from rig.subject.history import History, first_plan, history
 from rig.subject.welfare import likely_weight, weight_warning
 from rig.training import Move, Stage, Training

@@ -26,11 +26,13 @@ from rig.record.journal import JournalWriter
 from rig.record.remake import book_of, guard_of
 from rig.record.seal import Seals
 from rig.session.intent import Intent, Order, intend
-from rig.session.loop import Session, Summary
+from rig.session.loop import Session
 from rig.session.ready import check_ready
 from rig.session.resume import intent_of, interrupted, reached, rest_of
 from rig.session.setup import RigBench, board_setup, check_board, limits_of, open_link, sound_watcher
+from rig.session.summary import Summary
 from rig.session.timing import TimingNotes, timing_of
+from rig.session.trials import Trials
 from rig.sound.book import SoundBook
 from rig.sound.cues import SoundWatcher
 from rig.stream import Publisher, open_publisher
@@ -119,14 +121,9 @@ def _session(
     return Session(
         board,
         journal,
-        intent.experiment,
-        intent.values,
-        bench,
-        limits,
+        Trials(intent.experiment, intent.course, bench, limits, intent.seed),
         setup=setup,
-        seed=intent.seed,
         rules=intent.rules,
-        course=intent.course,
         watchers=[
             guard_of(intent.order.config, intent.course, intent.values),
             TimingNotes(board.link),

@@ -16,18 +16,13 @@ from rig import events, wire
 from rig.board import Board
 from rig.errors import BoardError, LinkError, RecordError
 from rig.events import Kind
-from rig.experiment.protocol import Protocol as Experiment
-from rig.experiment.table import Bench, Limits, compile_trial
-from rig.experiment.task import Past, Result, Values
 from rig.record.journal import Record
-from rig.session.course import Course, Step, trial_chance
 from rig.session.recall import live_through
 from rig.session.recovery import Recovery
 from rig.session.summary import Rules, Summary
-from rig.session.watcher import Staged, Watcher
+from rig.session.trials import Trials
+from rig.session.watcher import Watcher
 from rig.subject.water import WaterCount
-
-__all__ = ["Rules", "Session", "Staged", "Summary", "Watcher"]
 
 POLL_NS = 100_000_000
 ACK_EVENTS = 32  # acknowledge at once after so many, else with the next ping
@@ -63,8 +58,8 @@ class Session:
     """One session on a connected board. :meth:`run` is the whole of it.
 
     Args:
+        trials: makes them.
         setup: commands that configure the board, ceilings first (see :func:`rig.session.setup.board_setup`).
-        course: what each trial is given; nothing said: the values, the same for all.
         watchers: go along with it, each with its own part: light, sound, frames.
         look: called now and then with the session, for a live view; it must return at once.
     """
@@ -73,44 +68,28 @@ class Session:
         self,
         board: Board,
         journal: Recorder,
-        experiment: Experiment,
-        values: Values,
-        bench: Bench,
-        limits: Limits,
+        trials: Trials,
         *,
         setup: list[tuple[str, dict[str, int]]],
-        seed: int,
         rules: Rules,
-        course: Course | None = None,
         watchers: Sequence[Watcher] = (),
         publisher: Publisher | None = None,
         look: Callable[[Session], None] | None = None,
     ) -> None:
         self.board, self.journal, self.publisher, self.look = board, journal, publisher, look
-        self.experiment, self.values, self.bench, self.limits = experiment, values, bench, limits
-        self.rules = rules
-        self.course = course or Course(experiment.params, values)
+        self.trials, self.rules = trials, rules
         self.warnings: list[str] = []
         self.summary = Summary()
-        self.watchers: list[Watcher] = [WaterCount(self.summary, bench), *watchers]
-        self.past = Past()
-        self.outcome: str | None = None
-        self.state = ""
+        self.watchers: list[Watcher] = [WaterCount(self.summary, trials.bench), *watchers]
         self.board_us = 0
         self.last_lever: bytes | None = None
         self.finished = False
         self._setup = setup
-        self._seed = seed
-        self._number = 0  # of the trial made last
-        self._staged: Staged | None = None
-        self._sent: dict[int, Staged] = {}  # trials the board was given; one that was replaced may have begun before
-        self._running: Staged | None = None
         self._asked_to_stop = ""
         self._interrupted = ""
         self._began_us: int | None = None
         self._acknowledged = 0
         self._clock_due_ns = 0
-        self._begun = 0
         self._refused = ""
         self._unkept: RecordError | None = None
         self.recovery = Recovery(self)
@@ -165,7 +144,7 @@ class Session:
         if self._asked_to_stop:
             return
         self._asked_to_stop = reason
-        if self._running is None and self._staged is None:
+        if self.trials.running is None and self.trials.staged is None:
             self.finished = True
             return
         self.order("stop", {"at_end": 0 if at_once else 1})
@@ -255,7 +234,7 @@ class Session:
         self.board_us = self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payload)[2])
         message = wire.BY_NUMBER[number]
         name, body = message.name, message.body.unpack_from(payload, wire.EVENT_HEADER.size)
-        staged = self._sent.get(body[0]) if name == "trial_begin" else self._running
+        staged = self.trials.sent(body[0]) if name == "trial_begin" else self.trials.running
         for watcher in self._hearers[name]:
             if self._recalling and watcher.acts:
                 continue
@@ -300,10 +279,7 @@ class Session:
         if said["note"] == "resumed":
             self.wake()
         elif said["note"] == "trial":
-            past = Past(self.past.results[: said["past"]])
-            if past.results:
-                past.results[-1] = past.results[-1]._replace(outcome=said["last"])
-            self._make(self.course.step(said["trial"], past), past)
+            self.trials.make_again(said["trial"], said["past"], said["last"])
 
     def was_ordered(self, payload: bytes) -> None:
         """A command that was sent."""
@@ -328,81 +304,46 @@ class Session:
 
     def _stage(self) -> None:
         """Make the next trial and hand it to the board."""
-        if self._asked_to_stop or self._staged is not None or self.recovery.under_way or self._recalling:
+        trials, most = self.trials, self.rules.trials
+        if self._asked_to_stop or trials.staged is not None or self._must_wait():
             return
-        if self.rules.trials is not None and self._begun >= self.rules.trials:
+        if most is not None and trials.begun >= most:
             return
-        number = self._number + 1
-        step = self.course.step(number, self.past)
+        step = trials.next_step()
         for move in step.moves:
             self.note("stage", **asdict(move))
-        staged = self._make(step, self.past)
-        trial, table = staged.trial, staged.table
-        names = {"states": table.state_names, "rules": table.rule_names, "generators": table.generator_names}
-        self.note(
-            "trial",
-            trial=number,
-            table=table.digest(),
-            given=step.given,
-            stage=step.stage,
-            info=trial.info,
-            outcomes=table.outcomes,
-            past=self.past.n,
-            last=self.past.results[-1].outcome if self.past.n else None,
-            **names,
-        )
-        for name, values in table.commands(number):
+        staged = trials.make(step)
+        self.note("trial", **trials.about(step, staged))
+        for name, values in staged.table.commands(staged.number):
             self.order(name, values)
-
-    def _make(self, step: Step, past: Past) -> Staged:
-        made = self.experiment.trial(step.values, past, trial_chance(self._seed, step.trial))
-        trial = self.course.allowed(made)
-        staged = Staged(step.trial, trial, compile_trial(trial, self.bench, self.limits))
-        self._number, self._staged = step.trial, staged
-        self._sent[step.trial] = staged
-        return staged
 
     def _stage_again(self) -> None:
         """Replace the trial to come, if there is one. It gets its own number: the old one may just be beginning."""
-        if self._staged is not None and not self._recalling:
+        if self.trials.staged is not None and not self._recalling:
             self.drop_staged()
             self._stage()
 
     def drop_staged(self) -> None:
         """The trial to come is none any more, though it may have begun."""
-        self._staged = None
+        self.trials.drop_staged()
 
     def _on_trial_begin(self, board_us: int, body: tuple[int, ...]) -> None:
         number, gap_us = body
-        self._running = self._sent.get(number)
-        self._sent = {later: one for later, one in self._sent.items() if later > number}
-        if self._running is self._staged:
-            self._staged = None
-        self._begun += 1
-        self.outcome = None
+        self.trials.begin(number)
         self.summary.gap_us_max = max(self.summary.gap_us_max, gap_us)
         if self._began_us is None:
             self._began_us = board_us
-        if self._running and not any(self._running.table.outcomes):
+        running = self.trials.running
+        if running and not any(running.table.outcomes):
             self._stage()
 
     def _on_state(self, board_us: int, body: tuple[int, ...]) -> None:
-        if self._running is None:
-            return
-        self.state = self._running.table.state_names[body[0]]
-        outcome = self._running.table.outcomes[body[0]]
-        if outcome is None:
-            return
-        if self.outcome is None:
-            self.past.results.append(Result(self._running.number, outcome, self._running.trial.info))
-        else:  # a later state says it better
-            self.past.results[-1] = self.past.results[-1]._replace(outcome=outcome)
-        self.outcome = outcome
-        self._stage()
+        if self.trials.enter(body[0]):
+            self._stage()
 
     def _on_trial_end(self, board_us: int, body: tuple[int, ...]) -> None:
         _, reason = body
-        if self._running is None:
+        if self.trials.running is None:
             return
         self._trial_over(done=reason == wire.EndReason.DONE)
         if self._asked_to_stop:
@@ -413,21 +354,17 @@ class Session:
     def _next(self) -> None:
         """Nothing runs: the next trial, if there is to be one."""
         self._stage()
-        if self._staged is None and self._running is None and not (self.recovery.under_way or self._recalling):
+        if self.trials.staged is None and self.trials.running is None and not self._must_wait():
             self.end("trials")
+
+    def _must_wait(self) -> bool:
+        """No trial can be given: the board is not armed again yet, or this is the past."""
+        return self.recovery.under_way or self._recalling
 
     def _trial_over(self, *, done: bool) -> None:
         """A trial cut short counts where it had been decided; it is past in any case."""
-        ended, self._running = self._running, None
-        if ended is None:
-            return
-        if self.outcome is None:
-            self.past.results.append(Result(ended.number, None, ended.trial.info))
-        if done or self.outcome is not None:
-            self.summary.count(self.outcome)
-        elif self.recovery.under_way:
-            self._begun -= 1  # the animal gets another one for it
-        self.state = ""
+        if self.trials.end(done=done, again=self.recovery.under_way):
+            self.summary.count(self.trials.outcome)
 
     # --- everything else ---------------------------------------------------------------------------------------------
 
@@ -474,11 +411,6 @@ class Session:
         return bool(self._asked_to_stop)
 
     @property
-    def running(self) -> Staged | None:
-        """The trial that is under way."""
-        return self._running
-
-    @property
     def minutes(self) -> float:
         """Board time since the first trial began."""
         return 0.0 if self._began_us is None else (self.board_us - self._began_us) / 60e6
@@ -503,7 +435,7 @@ class Session:
             if watcher.name:
                 setattr(summary, watcher.name, part)
             self._keep(watcher)
-        summary.stage = self.course.stage
+        summary.stage = self.trials.course.stage
         summary.ended = self._asked_to_stop or reason
         summary.minutes = round(self.minutes, 3)
         summary.clock_error_us = round(board.clock.error_us(), 1) if board.clock.samples else 0.0
@@ -517,11 +449,11 @@ class Session:
 
     def _collect(self) -> None:
         board, quiet = self.board, 0
-        if self._running is not None or self.recovery.unsure:
+        if self.trials.running is not None or self.recovery.unsure:
             self.order("stop", {"at_end": 0})
         deadline_ns = board.link.now_ns() + FINISH_NS
         while quiet < 2 and board.link.now_ns() < deadline_ns:
             before = self.summary.events
             self._pump()
-            quiet = quiet + 1 if board.idle and self._running is None and self.summary.events - before < 8 else 0
+            quiet = quiet + 1 if board.idle and self.trials.running is None and self.summary.events - before < 8 else 0
         board.acknowledge()

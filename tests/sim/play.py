@@ -21,8 +21,8 @@ from rig.config.file import load_config
 from rig.errors import RigError
 from rig.session import launch
 from rig.session.launch import Order
-from rig.session.loop import Rules
 from rig.session.ready import check_ready
+from rig.session.summary import Rules
 from sim import tap
 from sim.acks import Acks
 from sim.disk import Disk
