@@ -1,8 +1,8 @@
 """Rig controller for head-fixed motor-learning experiments. Protocol files import from here, and nothing else."""
 
 from rig.experiment.blocks import between, interval, light_for, scan_trigger, trial_mark
-from rig.experiment.task import (
-    END,
+from rig.experiment.params import Param, Params, Values
+from rig.experiment.parts import (
     FRAME,
     LASER,
     LASER_BACK,
@@ -22,19 +22,14 @@ from rig.experiment.task import (
     Drop,
     HostEvent,
     Noise,
-    Param,
-    Params,
-    Past,
     Press,
     Pulse,
     Recording,
-    State,
     Tone,
     Train,
-    Trial,
-    Values,
     Window,
 )
+from rig.experiment.task import END, Past, State, Trial
 from rig.units import db, hz, khz, minute, mm, ms, mw, s, ul, us
 
 __version__ = "0.1.0"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rig import db, hz, khz, ms, s, us
 from rig.errors import ConfigError
-from rig.experiment.task import Audible, Click, Noise, Recording, Tone
+from rig.experiment.parts import Audible, Click, Noise, Recording, Tone
 from rig.sound.book import MOST, SoundBook
 
 tones = st.builds(

@@ -17,8 +17,8 @@ from rig import END, LASER, MASK, VALVE, Pulse, State, Train, Trial, Window, mm,
 from rig.bodies.machine import Machine
 from rig.errors import ProtocolError
 from rig.experiment.ceilings import Ceiling, Loaded, Study, dice, refuse_excess
+from rig.experiment.parts import Tone
 from rig.experiment.table import Limits, Table, compile_trial
-from rig.experiment.task import Tone
 from rig.experiment.worst import Worst, worst_of
 from rig.units import khz
 

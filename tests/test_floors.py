@@ -15,7 +15,8 @@ FLOORS: dict[str, int] = {}
 for _floor, _rooms in enumerate(
     (
         "archive.entry calibration clock config curves curves.learning curves.text errors events experiment.blocks"
-        " experiment.ceilings experiment.draw experiment.table experiment.task experiment.worst imaging.frames"
+        " experiment.ceilings experiment.draw experiment.params experiment.parts experiment.table experiment.task"
+        " experiment.worst imaging.frames"
         " imaging.trialcode light.proof numbering pins plan record.columns record.format record.seal record.view"
         " session.course session.summary session.watcher sound subject.water subject.welfare training units wire"
         " wiregen",

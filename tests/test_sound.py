@@ -14,7 +14,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rig.errors import ConfigError
-from rig.experiment import task
+from rig.experiment import parts
 from rig.sound import Asked, Click, Noise, Recording, Tone, make, of_task, with_sync
 from rig.sound.loudness import LevelCalibration
 from rig.units import db, hz, ms, us
@@ -161,17 +161,17 @@ def test_the_sync_pulse_starts_with_the_first_sample(sync_ms: float, channels: i
 
 
 def test_a_protocols_generators_become_sounds() -> None:
-    tone = of_task(task.Tone(6000 * hz, 500 * ms, level=70 * db), RATE, FLAT)
+    tone = of_task(parts.Tone(6000 * hz, 500 * ms, level=70 * db), RATE, FLAT)
     assert (tone.tone_hz, tone.length_ms, tone.level_db) == (6000, 500, 70)
-    noise = of_task(task.Noise(500 * ms, level=70 * db), RATE, TILTED)
+    noise = of_task(parts.Noise(500 * ms, level=70 * db), RATE, TILTED)
     assert noise.tone_hz is None
     assert noise.length_ms == 500
     with pytest.raises(ConfigError, match="needs a calibration"):
-        of_task(task.Noise(500 * ms), RATE)
-    click = of_task(task.Click(100 * us, level=70 * db), RATE, FLAT)
+        of_task(parts.Noise(500 * ms), RATE)
+    click = of_task(parts.Click(100 * us, level=70 * db), RATE, FLAT)
     assert np.allclose(click.samples, [10 ** (-30 / 20)] * 5)
     file = wav(np.sin(2 * np.pi * 3000 * np.arange(4800) / RATE)[:, None])
-    call = of_task(task.Recording("call.wav", 50 * ms, level=70 * db), RATE, FLAT, {"call.wav": file}.__getitem__)
+    call = of_task(parts.Recording("call.wav", 50 * ms, level=70 * db), RATE, FLAT, {"call.wav": file}.__getitem__)
     assert call.length_ms == 50
     assert rms_db(call.samples) == pytest.approx(-30, abs=0.01)
 

@@ -36,7 +36,7 @@ from rig import (
     wire,
 )
 from rig.errors import ConfigError, ProtocolError
-from rig.experiment import task
+from rig.experiment import parts
 from rig.experiment.table import Limits, Table, compile_trial
 
 
@@ -62,7 +62,7 @@ class PlainBench:
     def light_level(self, power_mw: float) -> int:
         return round(10 * power_mw)
 
-    def sound(self, generator: task.Audible) -> int | None:
+    def sound(self, generator: parts.Audible) -> int | None:
         return None if isinstance(generator, Tone) else 3
 
 

@@ -8,20 +8,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from rig.experiment.task import (
-    END,
-    NEXT_FILE,
-    SCAN_START,
-    SYNC,
-    Code,
-    Generator,
-    Past,
-    Pulse,
-    Rule,
-    State,
-    Train,
-    Window,
-)
+from rig.experiment.parts import NEXT_FILE, SCAN_START, SYNC, Code, Generator, Pulse, Rule, Train, Window
+from rig.experiment.task import END, Past, State
 from rig.imaging import trialcode
 from rig.units import Frequency, Power, Time, ms
 

@@ -9,8 +9,9 @@ import random
 from typing import Any
 
 from rig.experiment.draw import mermaid
+from rig.experiment.params import Param
 from rig.experiment.protocol import Protocol, load_protocol, protocol_folders
-from rig.experiment.task import Param, Past
+from rig.experiment.task import Past
 from rig.units import ms, s
 
 HEAD = """# The protocols

@@ -15,7 +15,8 @@ from pathlib import Path
 from types import ModuleType
 
 from rig.errors import ProtocolError, did_you_mean
-from rig.experiment.task import Params, Past, Trial, Values
+from rig.experiment.params import Params, Values
+from rig.experiment.task import Past, Trial
 
 TrialMaker = Callable[[Values, Past, random.Random], Trial]
 

@@ -13,8 +13,9 @@ from typing import Protocol
 
 from rig import wire
 from rig.errors import ProtocolError, did_you_mean
-from rig.experiment import task
-from rig.experiment.task import END, Generator, Rule, State, Trial
+from rig.experiment import parts, task
+from rig.experiment.parts import Generator, Rule
+from rig.experiment.task import END, State, Trial
 from rig.units import Time
 
 Row = dict[str, int]
@@ -48,7 +49,7 @@ class Bench(Protocol):
     def light_level(self, power_mw: float) -> int:
         """Light power to command 0..255."""
 
-    def sound(self, generator: task.Audible) -> int | None:
+    def sound(self, generator: parts.Audible) -> int | None:
         """The number of a sound prepared on the host, or None for the board's tone pin."""
 
 
@@ -128,7 +129,7 @@ def _check_names(states: Sequence[State]) -> None:
 def _check_wired(states: Sequence[State], generators: Sequence[Generator], limits: Limits) -> None:
     """No record may claim an output that no pin has."""
     held = {output for state in states for output in state.on}
-    driven = {"valve" if isinstance(g, task.Drop) else getattr(g, "output", "") for g in generators}
+    driven = {"valve" if isinstance(g, parts.Drop) else getattr(g, "output", "") for g in generators}
     for output in sorted((held | driven) & {*wire.OUTPUTS} - {*limits.wired}):
         raise ProtocolError(
             f"the trial uses {output}, for which {limits.board} has no pin: name one in config.yaml, pins.{output},"
@@ -187,7 +188,7 @@ class _Maker:
     limits: Limits
 
     def state(self, state: State) -> Row:
-        armed = [s.source for s, _ in state.when if isinstance(s.source, (task.Window, task.Press))]
+        armed = [s.source for s, _ in state.when if isinstance(s.source, (parts.Window, parts.Press))]
         row = {
             "outputs": sum(1 << wire.OUTPUTS.index(name) for name in set(state.on)),
             "start": self._mask(self.generators, state.start),
@@ -209,7 +210,7 @@ class _Maker:
 
     def rule(self, rule: Rule) -> Row:
         hysteresis = abs(self.bench.counts(rule.hysteresis.mm) - self.bench.counts(0))
-        if isinstance(rule, task.Window):
+        if isinstance(rule, parts.Window):
             low, high = sorted((self.bench.counts(rule.low.mm), self.bench.counts(rule.high.mm)))
             if low >= high:
                 raise ProtocolError(f"{rule}: the window is empty (low must lie below high)")
@@ -221,7 +222,7 @@ class _Maker:
             kind, times, gate = wire.Rule.PRESS, (rule.within, rule.refractory), wire.NO_INPUT
             if rule.while_high:
                 gate = wire.INPUTS.index(rule.while_high.name)
-        least = 1 if isinstance(rule, task.Press) else 0
+        least = 1 if isinstance(rule, parts.Press) else 0
         return {
             **{"kind": int(kind), "gate": gate, "lo_counts": low, "hi_counts": high},
             "hysteresis_counts": hysteresis,
@@ -232,15 +233,15 @@ class _Maker:
     def generator(self, generator: Generator) -> Row:
         row = dict.fromkeys((name for name, _ in wire.GENERATOR_FIELDS), 0)
         row["level"] = 255
-        if isinstance(generator, task.Code):
+        if isinstance(generator, parts.Code):
             return row | self._code_row(generator)
-        if isinstance(generator, task.Deadline):
+        if isinstance(generator, parts.Deadline):
             width_us = self._timer(str(generator), generator.duration, least=50)
             return row | {"kind": int(wire.Generator.TONE), "width_us": width_us}
         row["delay_us"] = self._timer(f"{generator}: delay", generator.delay)
-        if isinstance(generator, task.Audible):
+        if isinstance(generator, parts.Audible):
             return row | self._sound_row(generator)
-        if isinstance(generator, task.Drop):
+        if isinstance(generator, parts.Drop):
             width_us = self.bench.open_us(generator.volume.ul)
             row |= {
                 "kind": wire.Generator.PULSE,
@@ -252,7 +253,7 @@ class _Maker:
         self._check_ceiling(generator, row)
         return row
 
-    def _light_row(self, generator: task.Pulse | task.Train) -> Row:
+    def _light_row(self, generator: parts.Pulse | parts.Train) -> Row:
         if generator.output not in wire.OUTPUTS:
             raise ProtocolError(f'"{generator.output}" is not an output{did_you_mean(generator.output, wire.OUTPUTS)}')
         row = {
@@ -265,24 +266,24 @@ class _Maker:
             row["level"] = self.bench.light_level(generator.power.mw)
         if generator.ramp and generator.ramp < SHORTEST_RAMP:
             raise ProtocolError(f"{generator}: a ramp of {generator.ramp} is shorter than {SHORTEST_RAMP} (32 steps)")
-        if isinstance(generator, task.Train):
+        if isinstance(generator, parts.Train):
             if generator.period.us - generator.width.us < 50:
                 raise ProtocolError(f"{generator}: less than 50 us between pulses: use a Pulse for steady light")
             row |= {"kind": int(wire.Generator.TRAIN), "count": generator.count}
             row["period_us"] = self._timer(f"{generator}: period", generator.period)
         return row
 
-    def _sound_row(self, generator: task.Audible) -> Row:
+    def _sound_row(self, generator: parts.Audible) -> Row:
         number = self.bench.sound(generator)
         row = {"width_us": self._timer(f"{generator}: duration", generator.duration, least=50)}
-        if number is None and isinstance(generator, task.Tone):
+        if number is None and isinstance(generator, parts.Tone):
             return row | {
                 "kind": int(wire.Generator.TONE),
                 "tone_hz": round(generator.frequency.hz),
             }
         return row | {"kind": int(wire.Generator.SOUND), "sound": number or 0}
 
-    def _code_row(self, code: task.Code) -> Row:
+    def _code_row(self, code: parts.Code) -> Row:
         if not 1 <= code.bits <= 32 or not 0 <= code.value < 1 << code.bits:
             raise ProtocolError(f"{code}: {code.value} does not fit {code.bits} bits")
         return {
@@ -317,13 +318,13 @@ class _Maker:
     def _mask(known: Sequence[object], named: Sequence[object]) -> int:
         return sum(1 << known.index(one) for one in set(named))
 
-    def _code(self, state: State, signal: task.Signal) -> int:
+    def _code(self, state: State, signal: parts.Signal) -> int:
         source, what = signal
-        if isinstance(source, (task.Window, task.Press)):
+        if isinstance(source, (parts.Window, parts.Press)):
             return wire.ON_RULE + 4 * self.rules.index(source) + _RULE_WORDS[what]
-        if isinstance(source, task.Input):
+        if isinstance(source, parts.Input):
             return wire.ON_INPUT + 4 * wire.INPUTS.index(source.name) + _INPUT_WORDS[what]
-        if isinstance(source, task.HostEvent):
+        if isinstance(source, parts.HostEvent):
             if not 0 <= source.code <= 15:
                 raise ProtocolError(f'state "{state.name}": {source}: the number must be 0..15')
             return wire.ON_HOST + source.code

@@ -17,9 +17,10 @@ from rig.clock import Unwrapper
 from rig.config import Config, from_plain
 from rig.errors import RigError
 from rig.events import Kind
+from rig.experiment.params import Values
 from rig.experiment.protocol import Protocol, load_source
 from rig.experiment.table import Row, compile_trial
-from rig.experiment.task import Past, Result, Values
+from rig.experiment.task import Past, Result
 from rig.light.proof import LOST
 from rig.light.watch import LightGuard
 from rig.plan import DayPlan

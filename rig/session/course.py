@@ -12,20 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rig.experiment.task import (
-    LASER,
-    Code,
-    Deadline,
-    Generator,
-    Params,
-    Past,
-    Pulse,
-    Signal,
-    State,
-    Train,
-    Trial,
-    Values,
-)
+from rig.experiment.params import Params, Values
+from rig.experiment.parts import LASER, Code, Deadline, Generator, Pulse, Signal, Train
+from rig.experiment.task import Past, State, Trial
 from rig.plan import MAX_TRIALS
 from rig.plan.today import Today
 from rig.training import Move, Training

@@ -17,8 +17,8 @@ from rig.bodies.animals import Animal
 from rig.config import Config
 from rig.config.file import beside
 from rig.errors import ConfigError, ProtocolError
+from rig.experiment.params import Params, Value, Values
 from rig.experiment.protocol import Protocol, load_protocol
-from rig.experiment.task import Params, Value, Values
 from rig.plan import DayPlan, Light, Plan, plan_data
 from rig.plan.draw import derived_seed
 from rig.plan.file import read_plan

@@ -14,8 +14,10 @@ from rig.calibration.age import age_warnings
 from rig.config import Config
 from rig.errors import ConfigError
 from rig.experiment.ceilings import Ceiling, Study, dice, refuse_excess
+from rig.experiment.params import Values
+from rig.experiment.parts import Drop
 from rig.experiment.table import Bench, Limits, Table, compile_trial
-from rig.experiment.task import Drop, Past, Result, Values, generators_of
+from rig.experiment.task import Past, Result, generators_of
 from rig.plan import MAX_TRIALS
 from rig.session.course import LIGHT
 from rig.session.intent import Intent

@@ -23,7 +23,7 @@ from rig.clock import Clock
 from rig.config import Config
 from rig.config.file import read_beside
 from rig.errors import BoardError, ConfigError, did_you_mean
-from rig.experiment import task
+from rig.experiment import parts
 from rig.experiment.table import Limits
 from rig.firmata import FirmataLink
 from rig.link import Link, SerialLink, ports
@@ -48,7 +48,7 @@ class RigBench(Calibrations):
         book = SoundBook(pin=config.sound.device in (None, Body.TONE_PIN)) if sounds is None else sounds
         return replace(super().of(config, file), sounds=book)
 
-    def sound(self, generator: task.Audible) -> int | None:
+    def sound(self, generator: parts.Audible) -> int | None:
         """The number of a sound for the card, or None for the board's tone pin."""
         return self.sounds.number(generator)
 
@@ -209,7 +209,7 @@ def sound_watcher(config: Config, link: Link, clock: Clock, book: SoundBook, fil
         files[name] = sha256(data).hexdigest()
         return data
 
-    def made(asked: task.Audible) -> Sound:
+    def made(asked: parts.Audible) -> Sound:
         return of_task(asked, settings.rate_hz, levels, read)
 
     sounds = {str(number): made(asked) for number, asked in enumerate(book.sounds)}

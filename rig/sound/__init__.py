@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rig.errors import ConfigError
-from rig.experiment import task
+from rig.experiment import parts
 from rig.sound.loudness import LevelCalibration
 from rig.sound.wav import first_channel
 
@@ -108,7 +108,7 @@ def make(asked: Asked, rate_hz: int, calibration: LevelCalibration | None = None
 
 
 def of_task(
-    generator: task.Audible,
+    generator: parts.Audible,
     rate_hz: int,
     calibration: LevelCalibration | None = None,
     read: Callable[[str], bytes] | None = None,
@@ -118,14 +118,14 @@ def of_task(
     """
     length_ms, level_db = generator.duration.us / 1000, generator.level.db
     match generator:
-        case task.Tone():
+        case parts.Tone():
             asked: Asked = Tone(tone_hz=generator.frequency.hz, length_ms=length_ms, level_db=level_db)
-        case task.Click():
+        case parts.Click():
             asked = Click(width_us=generator.width.us, level_db=level_db)
-        case task.Recording():
+        case parts.Recording():
             wav = read(generator.file) if read else b""
             asked = Recording(wav=wav, length_ms=length_ms, level_db=level_db)
-        case task.Noise():
+        case parts.Noise():
             if calibration is None:
                 raise ConfigError("noise: its level needs a calibration; run: rig sound calibrate")
             low_hz, high_hz = calibration.range_hz

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rig.errors import ConfigError
-from rig.experiment.task import Audible, Click, Noise, Recording, Tone
+from rig.experiment.parts import Audible, Click, Noise, Recording, Tone
 from rig.units import Frequency, Level, Time
 
 MOST = 256  # the board's messages have one byte for the number

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from rig import wire
 from rig.errors import ConfigError
+from rig.experiment.parts import Drop
 from rig.experiment.table import Bench
-from rig.experiment.task import Drop
 from rig.session.summary import Summary
 from rig.session.watcher import Staged, Watcher
 
