@@ -96,6 +96,8 @@ class Press(_Checked):
 
 @dataclass(frozen=True)
 class Ends(_Checked):
+    """Runs beside the states, and ends."""
+
     @property
     def ended(self) -> Signal:
         """It came to its end by itself."""
