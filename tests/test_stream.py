@@ -26,7 +26,7 @@ from stream_peers import (
 from stream_rig import SESSION, StreamRig
 
 from rig.errors import ConfigError
-from rig.stream import open_publisher, schema
+from rig.stream import is_eager, open_publisher, schema
 from rig.stream.address import answers_at, split_address
 from rig.stream.answer import PEERS, RECENT_S
 from rig.stream.copy import Proof
@@ -52,6 +52,16 @@ def test_a_taken_address_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert publisher.address is not None
         with pytest.raises(ConfigError, match="cannot be bound"):
             open_publisher(publisher.address, "M07/2026-03-02_2", tmp_path)
+
+
+@pytest.mark.parametrize(("cores", "eager"), [(1, False), (3, False), (4, True), (64, True)])
+def test_auto_keeps_a_core_busy_only_where_there_are_enough(
+    cores: int, eager: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda pid: set(range(cores)))
+    assert is_eager("auto") is eager
+    assert is_eager(True)
+    assert not is_eager(False)
 
 
 @pytest.mark.parametrize("eager", [False, True])

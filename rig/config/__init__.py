@@ -258,8 +258,12 @@ class Config(Section, frozen=True, kw_only=True):
         Words | None, Meta(description="Folder of CURVE keys; needed beyond this computer.", examples=["keys"])
     ] = None
     stream_eager: Annotated[
-        bool, Meta(description="Keep a core busy with waiting, so that events leave some 0.1 ms sooner.")
-    ] = False
+        Literal["auto"] | bool,
+        Meta(
+            description="While somebody listens, keep a core busy with waiting, so that events leave some 0.1 ms"
+            " sooner. auto: where rig may use four cores or more."
+        ),
+    ] = "auto"
     lever: Lever
     valve: Valve = Valve()
     laser: Laser = Laser()

@@ -54,7 +54,7 @@ def _words(kind: mi.Type, value: Any) -> str:
     if isinstance(kind, (mi.IntType, mi.FloatType)):
         return _number_words(kind, value)
     if isinstance(kind, mi.LiteralType):
-        return f"one of {', '.join(map(str, kind.values))}"
+        return f"{'one of ' if len(kind.values) > 1 else ''}{', '.join(map(str, kind.values))}"
     if isinstance(kind, mi.TupleType):
         return f"a list of {len(kind.item_types)}"
     if isinstance(kind, mi.VarTupleType):

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from rig.stream.address import answers_at, claim, split_address
 from rig.stream.job import BY_BELL, MOST_S, NOT_AT_ALL, Job, Page
@@ -28,6 +28,7 @@ LINGER_S = 10.0  # when a session ends, listeners that come no nearer are waited
 TOLD_S = 10.0  # and after that the last live messages
 AGAIN_S = 0.3  # before a process that ended by itself is begun anew
 SIMULATED_NS = 1_000_000  # clocks further apart than this are not the same clock
+EAGER_CORES = 4  # of so many, one may be kept busy with waiting: session, view and both ends of a listener have theirs
 _ROLES = ("tell", "answer")
 
 
@@ -192,14 +193,23 @@ def open_publisher(
     data: Path,
     keys: Path | None = None,
     now_ns: Callable[[], int] = time.monotonic_ns,
-    eager: bool = False,
+    eager: Literal["auto"] | bool = False,
 ) -> Publisher:
     """The stream of a session. Raises ConfigError where the address is taken or the keys are missing."""
     if keys is not None and address is not None:
         from rig.stream.keys import read_pair  # noqa: PLC0415 - ZMQ is not loaded where it is not needed
 
         read_pair(keys)
-    return Publisher(address, session, data, keys, now_ns, eager=eager)
+    return Publisher(address, session, data, keys, now_ns, eager=is_eager(eager))
+
+
+def is_eager(wish: Literal["auto"] | bool) -> bool:
+    """``stream_eager`` of config.yaml, on this computer: what cores this very process may use counts, not how many
+    there are."""
+    if wish != "auto":
+        return wish
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return cores >= EAGER_CORES
 
 
 def _readable(sources: list[Any]) -> list[Any]:
