@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import os
 import random
 import shutil
 import signal
@@ -196,7 +197,7 @@ def kills(args: argparse.Namespace, folder: Path) -> None:
 @contextlib.contextmanager
 def two_computers() -> Iterator[tuple[str, str]]:
     """Two network namespaces with a cable between them."""
-    names = ("rig-bench", "imaging-bench")
+    names = (f"rig-{os.getpid()}", f"imaging-{os.getpid()}")  # a run that was killed leaves its own behind
     with contextlib.ExitStack() as undo:
         for name in names:
             subprocess.run(["ip", "netns", "add", name], check=True)

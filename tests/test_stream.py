@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +33,29 @@ from rig.stream.address import answers_at, split_address
 from rig.stream.answer import PEERS, RECENT_S
 from rig.stream.copy import Proof
 from rig.stream.guard import LINES_OF_A_KIND
+
+
+@contextlib.contextmanager
+def asking(rig: StreamRig) -> Iterator[tuple[zmq.Socket[bytes], Callable[[schema.Request], schema.Answer]]]:
+    """A socket that asks a rig, and a call that waits for the answer."""
+    with zmq.Context() as context, context.socket(zmq.DEALER) as ask:
+        ask.linger = 1000
+        ask.connect(answers_at(rig.address))
+
+        def answer(request: schema.Request) -> schema.Answer:
+            ask.send(schema.encode(request))
+            while True:
+                assert ask.poll(100_000)
+                found: schema.Answer = schema.read_answer(ask.recv())
+                if found.id == request.id:  # 0: nobody asked
+                    return found
+
+        yield ask, answer
+
+
+def pong_of(answer: schema.Answer) -> schema.Pong:
+    assert isinstance(answer, schema.Pong)
+    return answer
 
 
 def good(proof: Proof, events: int) -> None:
@@ -143,6 +168,42 @@ def test_who_only_asks_which_session_is_on_is_not_waited_for_long(tmp_path: Path
         ask.close()
 
 
+def test_a_listener_is_waited_for_until_it_has_heard_that_it_is_whole(tmp_path: Path) -> None:
+    """That it holds everything is not enough: its next question may have left before our answer came."""
+    rig = StreamRig(tmp_path / "data", linger_s=60)
+    rig.make(100)
+    with asking(rig) as (ask, answer):
+        assert pong_of(answer(schema.Ping(1, SESSION, 0))).state == "live"
+        ending = threading.Thread(target=rig.end)
+        ending.start()
+        until(lambda: pong_of(answer(schema.Ping(2, SESSION, rig.made + 3))).state == "complete")
+        ask.send(schema.encode(schema.Ping(3, SESSION, rig.made + 3)))
+        time.sleep(1)
+        assert ending.is_alive()
+        ask.send(schema.encode(schema.Ping(4, "", 0)))  # only one that copies nothing any more asks like this
+        ending.join()
+    assert rig.publisher.words().startswith("stream: 1 of 1 listeners hold all")
+
+
+def test_a_listener_cut_off_just_before_the_end_may_come_back(tmp_path: Path) -> None:
+    rig = StreamRig(tmp_path / "data", linger_s=60)
+    rig.make(100)
+    with asking(rig) as (ask, answer):
+        with asking(rig) as (_, cut_off_answer):
+            cut_off_answer(schema.Ping(1, SESSION, 0))
+            time.sleep(RECENT_S + 0.5)
+        answer(schema.Ping(1, SESSION, 0))
+        ending = threading.Thread(target=rig.end)
+        ending.start()
+        until(lambda: pong_of(answer(schema.Ping(2, SESSION, rig.made + 3))).state == "complete")
+        ask.send(schema.encode(schema.Ping(3, "", 0)))
+        time.sleep(1)
+    with asking(rig) as (ask, answer):
+        assert pong_of(answer(schema.Ping(2, SESSION, rig.made + 3))).state == "complete"
+        ask.send(schema.encode(schema.Ping(3, "", 0)))
+        ending.join()
+
+
 def test_answering_that_died_as_the_session_ended_is_begun_anew(tmp_path: Path) -> None:
     rig = StreamRig(tmp_path / "data", linger_s=60)
     with Listening(rig.address, tmp_path / "out") as listening:
@@ -239,17 +300,7 @@ def test_strangers_are_refused_and_logged_and_listeners_complete(tmp_path: Path)
 def test_requests_that_ask_for_the_wrong_thing(tmp_path: Path) -> None:
     rig = StreamRig(tmp_path / "data")
     rig.make(2000)
-    with zmq.Context() as context:
-        ask = context.socket(zmq.DEALER)
-        ask.linger = 0
-        ask.connect(answers_at(rig.address))
-
-        def answer(request: schema.Request) -> schema.Answer:
-            ask.send(schema.encode(request))
-            assert ask.poll(5000)
-            found: schema.Answer = schema.read_answer(ask.recv())
-            return found
-
+    with asking(rig) as (ask, answer):
         pong = answer(schema.Ping(1, "", 0))
         assert isinstance(pong, schema.Pong)
         assert (pong.now, pong.session, pong.state, pong.count) == (SESSION, SESSION, "live", 2002)
@@ -274,7 +325,6 @@ def test_requests_that_ask_for_the_wrong_thing(tmp_path: Path) -> None:
         assert last_pong.id == 10, "none of these was answered"
         ask.send(bytes(schema.MAX_REQUEST_BYTES + 1))  # oversized: sent away, and it may come again
         until(lambda: ask.poll(0) or _asks(ask), 10)
-        ask.close()
     rig.end()
     assert rig.publisher.status["answer"]["refused"]["a malformed request"] == 5
     assert rig.publisher.status["answer"]["refused"]["a request for what is not there"] == 1

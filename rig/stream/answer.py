@@ -35,7 +35,8 @@ WAITING_ANSWERS = 20  # to one peer, at most 256 kB each
 CREDIT_BYTES = 32 << 20  # one peer may ask for so much at once ...
 CREDIT_BYTES_S = 4 << 20  # ... and for so much a second: six times what 5,000 events a second are
 REQUEST_BYTES = 2_000  # what a request costs besides its answer
-RECENT_S = 3.0  # one that has gone, or copies nothing, is waited for so long after its last words
+RECENT_S = 3.0  # one that copies nothing is waited for so long after its last words
+RETURN_S = 8.0  # one that was copying and has gone: so long, since it may have been cut off, and be on its way back
 FIRST_S = 3.0  # somebody has connected, or there would be no answering: he is given so long to say something
 CALL_S = 0.5  # at the end, those who lack something are called so often
 MAX_BYTES = 600 << 20
@@ -50,7 +51,7 @@ class Peer:
     have: int = 0
     seen_s: float = 0.0
     told: bool = False  # has it been sent how the session ended?
-    sure: bool = False  # and has it spoken since, holding everything? Only then did that answer reach it
+    sure: bool = False  # and has it put its copy away since? Only then did that answer reach it
     named: bool = False  # has it named the session it copies, and not only asked which is on?
     gone: bool = False  # at the end: it is not connected any more
     credit: float = CREDIT_BYTES
@@ -156,12 +157,17 @@ class Answerer:
                 peer.gone = not self._send(identity, schema.encode(over))
 
     def _all_have_it(self, now_s: float) -> bool:
-        peers = [
-            peer for peer in self.peers.values() if now_s - peer.seen_s < RECENT_S or (peer.named and not peer.gone)
-        ]
+        peers = [peer for peer in self.peers.values() if self._may_lack(peer, now_s)]
         if not peers and now_s - self._ended_s < FIRST_S:
             return False
         return self.library.book("") is None or all(peer.sure for peer in peers)
+
+    @staticmethod
+    def _may_lack(peer: Peer, now_s: float) -> bool:
+        """Is this one to be waited for, unless it is sure?"""
+        if peer.named:
+            return not peer.gone or now_s - peer.seen_s < RETURN_S
+        return now_s - peer.seen_s < RECENT_S
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -207,14 +213,17 @@ class Answerer:
         return True
 
     def _note_held(self, peer: Peer, ping: schema.Ping, pong: schema.Pong) -> None:
-        """How far a listener is. One that names no session only asks which is on, and may have ended with this one."""
+        """How far a listener is. One that names no session copies none: not yet, or, told of the end, not any more.
+
+        What it holds says less: its next ping may leave before the answer to the last one is there.
+        """
         if not ping.session:
             peer.session = peer.session or self.library.present
+            peer.sure = peer.sure or peer.told
             return
-        peer.session, peer.have, peer.named = ping.session, ping.have, True
-        over = pong.state != "live" and pong.session == self.library.present
-        peer.sure = over and peer.told and ping.have >= pong.count
-        peer.told = over
+        peer.session, peer.have, peer.named = ping.session, ping.have, pong.state != "unknown"
+        peer.told = pong.state != "live" and pong.session == self.library.present and ping.have >= pong.count
+        peer.sure = False
 
     def _peer(self, identity: bytes, frame: Any) -> Peer:
         peer = self.peers.get(identity)

@@ -65,7 +65,7 @@ class Dial:
 
     def close(self) -> None:
         """Let go of the sockets; what was just said may leave."""
-        self._context.destroy(linger=100)
+        self._context.destroy(linger=1000)
 
 
 def _keys_of(folder: Path) -> tuple[keys.KeyPair, bytes]:

@@ -297,10 +297,12 @@ class Listener:
 
     def _end(self, proof: Proof) -> None:
         assert self.copy is not None
-        self._ping(time.monotonic())  # tells the rig that we hold it all: it need not wait for us
+        now_s = time.monotonic()
+        self._ping(now_s)  # tells the rig what we hold ...
         self._ended.add(self.copy.session)
         self.copy.close()
         self.copy = None
+        self._ping(now_s)  # ... and that we have put it away: it need not wait for us
         self._ping_due_s = 0.0
         self._done(proof)
 

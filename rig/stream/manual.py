@@ -33,7 +33,7 @@ BELOW = """\
 has. 3. `from` the first number you lack (with the check of the last record you hold), until an answer is empty; go on
 with the messages held, dropping those with a number below the one due. 4. A number above the one due is a gap: `from`
 the one due. 5. A session is over when `state` is not `live`: compare `count`, and the SHA-256 of what you hold with
-`digest`. `rig listen` does exactly this.
+`digest`, then `ping` with an empty session: the rig need not wait for you any longer. `rig listen` does exactly this.
 
 ## Time
 

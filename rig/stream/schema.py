@@ -98,7 +98,7 @@ class From(msgspec.Struct, array_like=True, tag="from", forbid_unknown_fields=Tr
 class Pong(msgspec.Struct, array_like=True, tag="pong"):
     """``rig_ns``: when the ping was read, on the clock of ``host_ns`` and ``at_ns`` (null after the session)."""
 
-    id: int  # the request's; 0: nobody asked, the session has ended and you have not said that you hold it all
+    id: int  # the request's; 0: nobody asked, the session has ended and you still copy it as far as the rig knows
     rig_ns: int | None  # when the ping was read
     now: str  # the present session
     session: str  # the one asked for
