@@ -88,13 +88,13 @@ class Fit:
     truth is between ``low_ns`` and ``high_ns`` from that line, and never is the line outside it.
     """
 
-    def __init__(self, first: Sample, tick_ns: int) -> None:
-        self._tick_ns = tick_ns
+    def __init__(self, first: Sample, tick_ns: int, drift_limit: float) -> None:
+        self._tick_ns, self._drift_limit = tick_ns, drift_limit
         self.since_us = self.anchor_us = self.last_us = first.board_us
         self.until_ns: float = math.inf
         self.step_ns = 0.0
         self.ns_per_us = 1000.0
-        self.rate_error = DRIFT_LIMIT  # |true rate - this rate| is at most this
+        self.rate_error = drift_limit  # |true rate - this rate| is at most this
         self._wander = WANDER
         point = self._point(first)
         self.anchor_ns = point.middle_ns
@@ -152,8 +152,8 @@ class Fit:
         hardly gets narrower than half the quickest round trip. Seen before it is empty, a steered
         clock does not leave the interval.
         """
-        self._wander = min(2 * self._wander, DRIFT_LIMIT)
-        self.rate_error = min(self.rate_error + self._wander, DRIFT_LIMIT)
+        self._wander = min(2 * self._wander, self._drift_limit)
+        self.rate_error = min(self.rate_error + self._wander, self._drift_limit)
 
     def _move_line(self, up_ns: float) -> None:
         """Shift the line; the truth stays where it is."""
@@ -184,7 +184,7 @@ class Fit:
         """Take the new line if more is known of its rate, or if a steady window demands it."""
         anchor_us, anchor_ns, ns_per_us = fitted(points)
         rate_error = self._wander + rate_doubt(points, anchor_us, anchor_ns, ns_per_us)
-        steady = span_us > WINDOW_US // 2 and rate_error < DRIFT_LIMIT
+        steady = span_us > WINDOW_US // 2 and rate_error < self._drift_limit
         if rate_error > self.rate_error and not steady:
             return
         old_ns = (self.last_us - self.anchor_us) * self.ns_per_us
@@ -243,9 +243,11 @@ class Clock:
     bound: take intervals between events from the board's own stamps.
     """
 
-    def __init__(self, tick_us: int = 1) -> None:
-        """``tick_us``: the step in which the board's clock counts (its stamps are rounded down)."""
-        self._tick_ns = 1000 * tick_us
+    def __init__(self, tick_us: int = 1, drift_limit: float = DRIFT_LIMIT) -> None:
+        """``tick_us``: the step in which the board's clock counts (its stamps are rounded down); ``drift_limit``: how
+        far the two rates may be apart, as a share, before anything is known of them.
+        """
+        self._tick_ns, self._drift_limit = 1000 * tick_us, drift_limit
         self._fits: list[Fit] = []  # one between any two steps; the last one is in force
         self._fit: Fit | None = None
         self._struck: list[Sample] = []
@@ -277,7 +279,7 @@ class Clock:
         return Verdict.RESTARTED
 
     def _begin(self, sample: Sample) -> Fit:
-        self._fit = Fit(sample, self._tick_ns)
+        self._fit = Fit(sample, self._tick_ns, self._drift_limit)
         self._fits.append(self._fit)
         return self._fit
 

@@ -141,6 +141,17 @@ def test_a_ceramic_resonator_far_off_its_nominal_rate_is_followed() -> None:
     assert run.clock.drift_ppm == pytest.approx(-4500, abs=8)
 
 
+@pytest.mark.parametrize("drift_ppm", [-900, 40, 900])
+def test_clocks_known_to_be_closer_are_bound_closer_and_honestly(drift_ppm: float) -> None:
+    clock = Clock(drift_limit=1e-3)
+    clock.add(5 * SECOND_NS, 1_000_000, 5 * SECOND_NS + 800_000)
+    assert clock.error_us(2_000_000) - clock.error_us() == pytest.approx(1000)
+    for delay in DELAYS:
+        run = links.Run(links.Truth(drift_ppm, 3, 240), delay, 6, for_s=60, every_s=1, clock=Clock(drift_limit=1e-3))
+        assert over(list(run.check())) == 0
+        assert run.clock.restarts == 0
+
+
 def test_a_host_clock_being_steered_is_followed() -> None:
     truth = links.Truth(10, slews=((100, 20, 500),))
     run = links.Run(truth, links.quiet, seed=4, for_s=3600, every_s=0.2)

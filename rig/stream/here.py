@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from rig.clock import Clock, Verdict
 
+DRIFT_LIMIT = 1e-3  # two computers' clocks, each of which NTP steers by 500 ppm at the most (RFC 5905)
+
 
 class Line(NamedTuple):
     """The rig's clock on this computer's, as a line through now."""
@@ -33,7 +35,7 @@ class Here:
     """This computer's clocks beside those of one session's rig."""
 
     def __init__(self) -> None:
-        self._clock = Clock()  # which takes this computer for the host and the rig for the board
+        self._clock = Clock(drift_limit=DRIFT_LIMIT)  # which takes this computer for the host and the rig for the board
         self._utc_less_here_ns = 0
         self._second = (0, "")
         self.line: Line | None = None

@@ -23,7 +23,8 @@ from rig.stream.here import Here
 from rig.stream.schema import Message
 
 PING_S = 1.0
-FIRST_PINGS, FIRST_PING_S = 10, 0.05  # at the start the clocks are compared more often
+FIRST_PING_S = 0.05
+FIRST_PINGS = ((10, FIRST_PING_S), (40, 0.25))  # at the start the clocks are compared more often
 PATIENCE_S = 1.5  # an answer that takes longer is asked for again
 SILENCE_S = 6.0  # no answer at all for so long: connect anew
 DRAIN = 1000
@@ -143,7 +144,7 @@ class Listener:
     def _ping(self, now_s: float) -> None:
         self._id += 1
         self._pinged += 1
-        self._ping_due_s = now_s + (FIRST_PING_S if self._pinged < FIRST_PINGS else PING_S)
+        self._ping_due_s = now_s + next((every_s for n, every_s in FIRST_PINGS if self._pinged < n), PING_S)
         session, have = (self.copy.session, self.copy.next) if self.copy else ("", 0)
         if self.copy:
             self.copy.commit()  # "have" is a promise
