@@ -24,6 +24,7 @@ DEADMAN_NS = 5_000_000_000  # of a board that was told no other
 GIVE_UP_NS = 5_000_000_000
 SILENT_NS = 2_000_000_000  # a board that answers no ping for so long is gone, whatever the port says
 _EVENT = 0x80
+_PONG = wire.BY_NAME["pong"]
 _HELLO, _SET_SAFETY = wire.BY_NAME["hello"].number, wire.BY_NAME["set_safety"].number
 
 
@@ -258,21 +259,24 @@ class Board:
         self.link.write(wire.frame(wire.encode("ping", {"token": self._token, "next_event": self._acknowledged})))
 
     def _take_control(self, payload: bytes) -> None:
+        if payload[0] == _PONG.number and len(payload) == 1 + _PONG.body.size:
+            self._take_pong(*_PONG.body.unpack_from(payload, 1)[:2])
+            return
         message = wire.decode(payload)
-        if message.name == "pong":
-            sent_ns = self._pings.pop(int(message.fields["token"]), None)  # type: ignore[arg-type]
-            if sent_ns is not None:
-                now_ns = self.link.now_ns()
-                self.round_trips_ns.append(now_ns - sent_ns)
-                self._outbox.patience.answered(now_ns - sent_ns)
-                board_us = self._unwrap.unwrap(int(message.fields["board_us"]))  # type: ignore[arg-type]
-                self.clock.add(sent_ns, board_us, now_ns)
-                self.sampled_ns = sent_ns
-        elif message.name == "command_ack":
+        if message.name == "command_ack":
             self._outbox.taken(int(message.fields["next_command"]), self.link.now_ns())  # type: ignore[arg-type]
             self._push(self.link.now_ns())
         elif message.name == "hello" and self.hello and message.fields["boot"] != self.hello.boot:
             self._inbox.stranger = True
+
+    def _take_pong(self, token: int, stamp_us: int) -> None:
+        sent_ns = self._pings.pop(token, None)
+        if sent_ns is not None:
+            now_ns = self.link.now_ns()
+            self.round_trips_ns.append(now_ns - sent_ns)
+            self._outbox.patience.answered(now_ns - sent_ns)
+            self.clock.add(sent_ns, self._unwrap.unwrap(stamp_us), now_ns)
+            self.sampled_ns = sent_ns
 
     def unwrap_us(self, stamp_us: int) -> int:
         """A u32 stamp as a time that never wraps."""

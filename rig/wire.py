@@ -368,7 +368,7 @@ def encode(name: str, values: dict[str, int], sequence: int | None = None) -> by
     message = BY_NAME[name]
     head = bytes((message.number,)) if sequence is None else bytes((message.number, sequence))
     try:
-        return head + message.body.pack(*(values[key] for key, _ in message.fields))
+        return head + message.body.pack(*map(values.__getitem__, message.names))
     except (struct.error, KeyError) as error:
         for key, kind in message.fields:
             size = 8 * SIZES[kind]

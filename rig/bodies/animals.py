@@ -122,9 +122,9 @@ class Paw:
         self._hand_mm = self._hand.hand_mm(grid_us, n)
         if self._hand_mm is None and not self._state.any() and self._counts == 0:
             return NO_EDGES
-        t_us, steps, _, _ = self._move(grid_us, self._hand_mm if self._hand_mm is not None else np.zeros(n))
-        ahead = (t_us > start_us) & (t_us <= end_us)
-        return t_us[ahead], steps[ahead]
+        t_us, steps = self._move(grid_us, self._hand_mm if self._hand_mm is not None else np.zeros(n))
+        first, last = np.searchsorted(t_us, (start_us, end_us), "right")
+        return t_us[first:last], steps[first:last]
 
     def _wind_to(self, start_us: int) -> int:
         if self._grid_us is None:
@@ -135,24 +135,30 @@ class Paw:
             if past is None or len(past) < n:
                 past = np.zeros(n) if past is None else np.pad(past, (0, n - len(past)))
             if past.any() or self._state.any() or self._counts:
-                _, _, self._state, self._counts = self._move(self._grid_us, past)
+                _, self._state, self._counts = self._lever(past)
             self._grid_us += 1000 * n
         return self._grid_us
 
-    def _move(self, grid_us: int, hand_mm: FloatArray) -> tuple[IntArray, IntArray, FloatArray, int]:
-        """Edges while the hand moves so, and the lever's state and counts afterwards."""
+    def _lever(self, hand_mm: FloatArray) -> tuple[FloatArray, FloatArray, int]:
+        """Where the lever is, in counts not yet whole, while the hand moves so; its state and counts afterwards."""
         lever_mm, state = signal.lfilter(self._b, self._a, hand_mm, zi=self._state)
         if not hand_mm.any() and np.abs(state).max() < 1e-6:
             state = self._rest
-        counts = np.rint(lever_mm * self._counts_per_mm).astype(np.int64)
-        steps = np.diff(counts, prepend=self._counts)
+        lever = lever_mm * self._counts_per_mm
+        return lever, state, round(float(lever[-1])) if len(lever) else self._counts
+
+    def _move(self, grid_us: int, hand_mm: FloatArray) -> Edges:
+        """Edges while the hand moves so."""
+        counts = np.empty(len(hand_mm) + 1)
+        counts[0], counts[1:] = self._counts, np.rint(self._lever(hand_mm)[0])
+        steps = (counts[1:] - counts[:-1]).astype(np.int64)
         moved = np.flatnonzero(steps)
         size = np.abs(steps[moved])
         # Several counts within a millisecond are spread evenly over it.
         which = np.repeat(np.arange(len(moved)), size)
         nth = np.arange(len(which)) - np.repeat(np.cumsum(size) - size, size)
         t_us = grid_us + 1000 * moved[which] + (1000 * (2 * nth + 1)) // (2 * size[which])
-        return t_us, np.sign(steps[moved])[which], state, int(counts[-1]) if len(counts) else self._counts
+        return t_us, np.sign(steps[moved])[which]
 
     def licks_us(self, start_us: int, end_us: int) -> list[int]:
         """See :class:`Animal`."""

@@ -7,6 +7,7 @@ May not: know tables or sessions.
 
 from __future__ import annotations
 
+import operator
 import random
 import time
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from rig.bodies.pty import PtyBody
 WRAP = 1 << 32
 START_US = WRAP - 10_000_000  # ten seconds before the clock wraps: every session meets it
 HORIZON_US = 1_000_000
+OUT_BYTES = 1 << 16
 _VALVE = 1 << wire.OUTPUTS.index("valve")
 _LASER = 1 << wire.OUTPUTS.index("laser")
 _LICK, _FRAME, _BACK, _CLOSED, _TOUCH, _SOUND = (
@@ -30,6 +32,7 @@ _LICK, _FRAME, _BACK, _CLOSED, _TOUCH, _SOUND = (
 )
 FAULTS = ("laser_dead", "laser_stuck", "read_back_unplugged", "sync_unplugged")
 LICK_US = 50_000
+_TIME = operator.itemgetter(0)
 FRAME_US = 5_000
 TOUCH_US = 200_000  # the paw stays on the lever for so long after it moved it last
 
@@ -74,7 +77,8 @@ class World:
     def edges(self, start_us: int, end_us: int) -> tuple[NDArray[np.uint32], NDArray[np.int8]]:
         """Lever edges ahead, as the core takes them."""
         t_us, steps = self.animal.edges(start_us, end_us)
-        self._moved_us = max([self._moved_us, *self._edge_us[self._edge_us <= start_us][-1:].tolist()])
+        if true := int(np.searchsorted(self._edge_us, start_us, "right")):
+            self._moved_us = max(self._moved_us, int(self._edge_us[true - 1]))
         self._edge_us = t_us
         if len(steps) and np.abs(steps).max() > 127:  # a glitch of a recording: the same jump in several parts
             parts = np.abs(steps) // 128 + 1
@@ -88,41 +92,35 @@ class World:
         for lick_us in self.animal.licks_us(start_us, end_us):
             self._pending += [(lick_us, _LICK, True), (lick_us + LICK_US, _LICK, False)]
         self._pending = [change for change in self._pending if change[0] > start_us]
-        frame_us, frame_on = self._frames(start_us, end_us)
-        touch_us, touch_on = self._touches(start_us, end_us)
-        mine = [change for change in self._pending if change[0] <= end_us]
-        t_us = np.concatenate([frame_us, touch_us, np.array([t for t, _, _ in mine], np.int64)])
-        bits = np.repeat([_FRAME, _TOUCH], [len(frame_us), len(touch_us)])
-        bits = np.concatenate([bits, np.array([bit for _, bit, _ in mine], np.int64)])
-        on = np.concatenate([frame_on, touch_on, np.array([up for _, _, up in mine], bool)])
-        order = np.argsort(t_us, kind="stable")
-        t_us, bits, on = t_us[order], bits[order], on[order]
-        levels = np.full(len(t_us), self._level)
-        for bit in (_FRAME, _TOUCH, _LICK, _BACK, _CLOSED, _SOUND):
-            last = np.maximum.accumulate(np.where(bits == bit, np.arange(len(t_us)), -1))
-            now = np.where(last >= 0, on[last], bool(self._level & bit)) if len(last) else on
-            levels = np.where(now, levels | bit, levels & ~bit)
-        return (t_us & (WRAP - 1)).astype(np.uint32), levels.astype(np.uint8)
+        # Some dozens in a second: plain numbers are quicker here than arrays.
+        changes = [*self._frames(start_us, end_us), *self._touches(), *self._pending]
+        changes = [change for change in changes if start_us < change[0] <= end_us]
+        changes.sort(key=_TIME)
+        level, levels = self._level, bytearray()
+        for _, bit, on in changes:
+            level = level | bit if on else level & ~bit
+            levels.append(level)
+        t_us = [change[0] & (WRAP - 1) for change in changes]
+        return np.array(t_us, np.uint32), np.frombuffer(levels, np.uint8)
 
-    def _frames(self, start_us: int, end_us: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Edges of the microscope's frame clock."""
+    def _frames(self, start_us: int, end_us: int) -> list[tuple[int, int, bool]]:
+        """Edges of the microscope's frame clock, those that may lie ahead."""
         if not self._settings.frame_hz:
-            return np.empty(0, np.int64), np.empty(0, bool)
+            return []
         period_us = 1e6 / self._settings.frame_hz
         first, last = int((start_us - START_US) / period_us), int((end_us - START_US) / period_us)
-        rise_us = START_US + np.rint(np.arange(max(first, 1), last + 2) * period_us).astype(np.int64)
-        t_us = np.stack([rise_us, rise_us + FRAME_US], axis=1).ravel()
-        ahead = (t_us > start_us) & (t_us <= end_us)
-        return t_us[ahead], np.resize([True, False], len(t_us))[ahead]
+        rise_us = [START_US + round(n * period_us) for n in range(max(first, 1), last + 2)]
+        return [edge for t in rise_us for edge in ((t, _FRAME, True), (t + FRAME_US, _FRAME, False))]
 
-    def _touches(self, start_us: int, end_us: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def _touches(self) -> list[tuple[int, int, bool]]:
         """Edges of the touch sensor: the paw is on the lever while it moves it, and a little longer."""
+        if not len(self._edge_us):
+            return [(self._moved_us + TOUCH_US, _TOUCH, False)]
         moved_us = np.concatenate([[self._moved_us], self._edge_us])
-        apart = np.diff(moved_us) > TOUCH_US
-        rise_us, fall_us = moved_us[1:][apart], moved_us[np.append(apart, True)] + TOUCH_US
-        t_us = np.concatenate([rise_us, fall_us])
-        ahead = (t_us > start_us) & (t_us <= end_us)
-        return t_us[ahead], np.repeat([True, False], [len(rise_us), len(fall_us)])[ahead]
+        apart = np.flatnonzero(moved_us[1:] - moved_us[:-1] > TOUCH_US)
+        rises = [(t, _TOUCH, True) for t in moved_us[apart + 1].tolist()]
+        falls = [(t + TOUCH_US, _TOUCH, False) for t in [*moved_us[apart].tolist(), int(moved_us[-1])]]
+        return rises + falls
 
     @property
     def level(self) -> int:
@@ -148,11 +146,13 @@ class World:
     @property
     def next_sound_us(self) -> int | None:
         """When the next of them sounds."""
-        return min((t_us for t_us, _, _ in self._sounds.values()), default=None)
+        return min(t_us for t_us, _, _ in self._sounds.values()) if self._sounds else None
 
     def sounds(self, t_us: int) -> bool:
         """It is this late: what sounds by now is heard. Returns whether what lies ahead changed."""
         again = False
+        if not self._sounds:
+            return again
         for token, (at_us, tone_hz, sync_us) in list(self._sounds.items()):
             if at_us > t_us:
                 continue
@@ -199,7 +199,7 @@ class SimLink:
         self._ffi, self._lib = core.load()
         self._memory = self._ffi.new("uint64_t[]", self._lib.host_size() // 8 + 1)
         self._host = self._ffi.cast("host_t *", self._memory)
-        self._out = self._ffi.new("uint8_t[]", 1 << 16)
+        self._out = self._ffi.new("uint8_t[]", OUT_BYTES)
         self._body = body
         self._lib = body or self._lib
         self.world = World(animal, settings)
@@ -228,22 +228,26 @@ class SimLink:
         """See :class:`rig.link.Link`. Virtual time moves on until there is news, or for the time-out."""
         # In board time, and rounded up: whoever waits until a ping is due should not wake a microsecond before it is.
         target_us = self.t_us + int(timeout_ns / self._ns_per_us) + 1
+        lib, host = self._lib, self._host
         while True:
             self._sound()
             if self._planned_us <= self.t_us:
                 self._plan()
-            until_us = min(target_us, self._planned_us, self._arrivals[0][0] if self._arrivals else target_us)
+            until_us = min(target_us, self._planned_us)
+            if self._arrivals and self._arrivals[0][0] < until_us:
+                until_us = self._arrivals[0][0]
             until_us = min(until_us, self.world.next_sound_us or until_us)
-            reason = self._lib.host_run(self._host, until_us & (WRAP - 1), 1)
-            self.t_us += (self._lib.host_now(self._host) - self.t_us) & (WRAP - 1)
+            reason = lib.host_run(host, until_us & (WRAP - 1), 1)
+            self.t_us += (lib.host_now(host) - self.t_us) & (WRAP - 1)
             if reason == 1:
                 self._act()
             answered = self._arrive()
             if reason or answered or self.t_us >= target_us:
                 break
-        self._pace()
-        n = self._lib.host_send(self._host, self._out, len(self._out))
-        return bytes(self._ffi.buffer(self._out, n))
+        if self._settings.pace is not None:
+            self._pace(self._settings.pace)
+        n = lib.host_send(host, self._out, OUT_BYTES)
+        return bytes(self._ffi.buffer(self._out, n)) if n else b""
 
     def reopen(self, timeout_ns: int) -> bool:
         """See :class:`rig.link.Link`: it was never gone."""
@@ -335,13 +339,11 @@ class SimLink:
             answered = bool(self._lib.host_owes(self._host))
         return answered
 
-    def _pace(self) -> None:
-        if self._settings.pace is None:
-            return
+    def _pace(self, pace: float) -> None:
         now_ns = time.monotonic_ns()
         if self._wall_ns is None:
             self._wall_ns, self._anchor_us = now_ns, self.t_us
-        due_ns = self._wall_ns + int((self.t_us - self._anchor_us) * 1000 / self._settings.pace)
+        due_ns = self._wall_ns + int((self.t_us - self._anchor_us) * 1000 / pace)
         if due_ns > now_ns:
             time.sleep((due_ns - now_ns) / 1e9)
         elif now_ns - due_ns > 200_000_000:  # we were paused: go on from here, do not race to catch up

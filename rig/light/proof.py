@@ -8,7 +8,7 @@ calibrated power. May not: do any I/O, or decide what a mismatch leads to.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
@@ -173,17 +173,23 @@ class LightWatch:
 
     # --- what is known -----------------------------------------------------------------------------------------------
 
-    def faults(self) -> Iterator[tuple[int, str]]:
+    def faults(self) -> Sequence[tuple[int, str]]:
         """``(trial, what was wrong)``, each once, as soon as it is known."""
-        while self._said:
-            yield self._said.popleft()
+        if not self._said:
+            return ()
+        said, self._said = self._said, deque()
+        return list(said)
 
-    def judged(self, board_us: int | None = None) -> Iterator[TrialLight]:
+    def judged(self, board_us: int | None = None) -> Sequence[TrialLight]:
         """The trials whose light is known by now, each once; without a time: all that are over."""
+        if not self._judged:
+            return ()
+        found = []
         while self._judged and (board_us is None or self._judged[0][0] <= board_us):
             light = self._judged.popleft()[1]
             if light.matters:
-                yield light
+                found.append(light)
+        return found
 
     @property
     def stuck_since_us(self) -> int | None:

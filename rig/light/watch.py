@@ -8,7 +8,7 @@ the board, or know where the record lies.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -130,7 +130,7 @@ class LightGuard(Watcher):
             self.sum.ended = f"trial {trial}: {what}"
             self._course.end_light(self.sum.ended)
 
-    def _judge(self, judged: Iterator[TrialLight]) -> None:
+    def _judge(self, judged: Sequence[TrialLight]) -> None:
         for light in judged:
             if not self._proven:
                 light.faults.clear()

@@ -105,6 +105,7 @@ def _of_the_trials(
     named = {found["trial"]: found for found in notes if found["note"] == "trial"}
     begun, outcomes = _outcomes(entries, named)
     before = len((manifest.get("course") or {}).get("moves", ()))  # what led to where the session began
+    results = list[Result]()  # of the trials that began
     moves = [found for found in notes if found["note"] == "stage"][before:]
     for found in notes:
         if found["note"] == "light_mismatch" and found["ends_light"]:
@@ -114,7 +115,8 @@ def _of_the_trials(
         if found["note"] != "trial":
             continue
         number = found["trial"]
-        past = [Result(n, outcomes.get(n), named[n]["info"]) for n in begun[: found["past"]]]
+        results += [Result(n, outcomes.get(n), named[n]["info"]) for n in begun[len(results) : found["past"]]]
+        past = results[: found["past"]]
         if past:
             past[-1] = past[-1]._replace(outcome=found["last"])
         step = course.step(number, Past(past))

@@ -31,6 +31,12 @@ _NOT_DECIDED = {_LOST, _THINNED, _NUMBER["input_error"]}
 # How late a step came is the board's own affair: it cannot be re-executed.
 _LATE_BYTES = {_NUMBER["state"]: slice(11, 13), _NUMBER["output"]: slice(11, 13)}
 _PEAK_BYTES = slice(19, 21)  # of a rule event: the largest change between two samples
+# How long an event is, by its first byte, where every one of its kind is as long.
+_SIZES = {
+    bytes((message.number,)): wire.EVENT_HEADER.size + message.body.size
+    for message in wire.MESSAGES
+    if message.kind is wire.Kind.EVENT and not message.tail
+}
 SLICE_US = 50_000
 QUIET_US = 200_000
 
@@ -109,25 +115,27 @@ def _check_manifest(manifest: dict[str, Any], report: Report) -> None:
 
 def _told(entries: Sequence[Record], report: Report) -> list[_Told]:
     """Events in order, their numbers checked: each once, none missing but those a `lost` event names."""
-    unwrap, told = Unwrapper(), list[_Told]()
+    unwrap, told, header = Unwrapper(), list[_Told](), wire.EVENT_HEADER.unpack_from
     expected: int | None = None
     for entry in entries:
         if entry.kind != Kind.EVENT:
             continue
-        try:
-            wire.decode(entry.payload)
-        except BoardError as error:
-            report.faults.append(f"byte {entry.offset}: {error}")
-            continue
-        message, number, stamp_us = wire.EVENT_HEADER.unpack_from(entry.payload)
+        payload = entry.payload
+        if len(payload) != _SIZES.get(payload[:1]):  # it has samples, or is none
+            try:
+                wire.decode(payload)
+            except BoardError as error:
+                report.faults.append(f"byte {entry.offset}: {error}")
+                continue
+        message, number, stamp_us = header(payload)
         if message == _LOST:
-            first, last = wire.BY_NAME["lost"].body.unpack_from(entry.payload, wire.EVENT_HEADER.size)
+            first, last = wire.BY_NAME["lost"].body.unpack_from(payload, wire.EVENT_HEADER.size)
             report.remarks.append(f"events {first}..{last} were lost on the board (event {number} says so)")
             expected = number if expected == first and number == last + 1 else expected
         if expected is not None and number != expected:
             report.faults.append(f"byte {entry.offset}: event {number} follows, event {expected} was due")
         expected = number + 1
-        told.append(_Told(number, unwrap.unwrap(stamp_us), entry.payload, entry.offset))
+        told.append(_Told(number, unwrap.unwrap(stamp_us), payload, entry.offset))
     return told
 
 

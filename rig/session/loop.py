@@ -28,6 +28,7 @@ POLL_NS = 100_000_000
 ACK_EVENTS = 32  # acknowledge at once after so many, else with the next ping
 FINISH_NS = 3_000_000_000
 CLOCK_NOTE_NS = 1_000_000_000
+_HEADER = wire.EVENT_HEADER
 _EVENT, _ARM = int(Kind.EVENT), wire.BY_NAME["arm"].number
 
 
@@ -95,7 +96,7 @@ class Session:
         self.recovery = Recovery(self)
         self.resumed = self._recalling = False
         self.recalled: list[bytes] = []
-        self._handlers: dict[str, Callable[[int, tuple[int, ...]], None]] = {
+        handlers: dict[str, Callable[[int, tuple[int, ...]], None]] = {
             "trial_begin": self._on_trial_begin,
             "state": self._on_state,
             "trial_end": self._on_trial_end,
@@ -103,9 +104,11 @@ class Session:
             "lost": self._on_lost,
             "applied": self._on_applied,
         }
-        heard = set(self._handlers).union(*(one.hears for one in self.watchers))
-        self._heard = {wire.BY_NAME[name].number for name in heard}
-        self._hearers = {name: [one for one in self.watchers if name in one.hears] for name in heard}
+        heard = set(handlers).union(*(one.hears for one in self.watchers))
+        self._hearers = {
+            wire.BY_NAME[name].number: (name, wire.BY_NAME[name].body.unpack_from, self._of(name), handlers.get(name))
+            for name in heard
+        }
         self._lever = wire.BY_NAME["lever"].number
 
     # --- the whole of it ---------------------------------------------------------------------------------------------
@@ -227,21 +230,25 @@ class Session:
         self.summary.events += 1
         if number == self._lever:
             self.last_lever = payload
-        if number in self._heard:
+        if number in self._hearers:
             self._handle(number, payload)
 
+    def _of(self, name: str) -> list[Watcher]:
+        """The watchers that hear events of this name."""
+        return [one for one in self.watchers if name in one.hears]
+
     def _handle(self, number: int, payload: bytes) -> None:
-        self.board_us = self.board.unwrap_us(wire.EVENT_HEADER.unpack_from(payload)[2])
-        message = wire.BY_NUMBER[number]
-        name, body = message.name, message.body.unpack_from(payload, wire.EVENT_HEADER.size)
+        self.board_us = self.board.unwrap_us(_HEADER.unpack_from(payload)[2])
+        name, unpack_from, watchers, handler = self._hearers[number]
+        body = unpack_from(payload, _HEADER.size)
         staged = self.trials.sent(body[0]) if name == "trial_begin" else self.trials.running
-        for watcher in self._hearers[name]:
+        for watcher in watchers:
             if self._recalling and watcher.acts:
                 continue
             watcher.event(name, self.board_us, body, staged)
             self._heed(watcher)
-        if name in self._handlers:
-            self._handlers[name](self.board_us, body)
+        if handler:
+            handler(self.board_us, body)
 
     def _passed(self, board_us: int, host_ns: int) -> None:
         for watcher in self.watchers:
@@ -252,7 +259,8 @@ class Session:
 
     def _heed(self, watcher: Watcher) -> None:
         """Keep what it notes, and do what it asks."""
-        self._keep(watcher)
+        if watcher.has_notes:
+            self._keep(watcher)
         if watcher.outdated:
             watcher.outdated = False
             self._stage_again()

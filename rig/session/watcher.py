@@ -6,7 +6,7 @@ summary. Pure: it is told the time, and never speaks to the board. May not: bloc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -70,7 +70,14 @@ class Watcher:
         """Have something kept in the record."""
         self._notes.append({"name": name, **fields})
 
-    def notes(self) -> Iterator[dict[str, Any]]:
+    @property
+    def has_notes(self) -> bool:
+        """Something is to be kept."""
+        return bool(self._notes)
+
+    def notes(self) -> Sequence[dict[str, Any]]:
         """What is to be kept, each once."""
-        while self._notes:
-            yield self._notes.pop(0)
+        if not self._notes:
+            return ()
+        notes, self._notes = self._notes, []
+        return notes

@@ -28,7 +28,9 @@ class Disk:
         link.elsewhere |= {"disk_full": self.fill, "disk_slow": self.slow}
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(os, name)
+        found = getattr(os, name)
+        setattr(self, name, found)  # asked for once
+        return found
 
     def __enter__(self) -> Disk:
         journal.os = self  # type: ignore[assignment, attr-defined]
