@@ -34,6 +34,7 @@ class FirmataBoard:
         self.analogue: Callable[[int], int] = lambda channel: 512
         self.on_output: Callable[[int, int, int], None] = lambda t_us, pin, level: None
         self.silent = False  # hung: says and hears nothing
+        self.resets = 0
         self.mode = [ANALOG if self._is_analog(pin) else OUTPUT for pin in range(PINS)]
         self.state = [0] * PINS
         self.high = [0] * PINS  # what an output drives
@@ -153,6 +154,7 @@ class FirmataBoard:
 
     def reset(self) -> None:
         """The system reset: modes and reports, not the level of what is an output already."""
+        self.resets += 1
         self.digital_reports, self._seen = [0] * 3, [0] * 3
         for pin in range(PINS):
             if self._is_analog(pin) or self._is_digital(pin):

@@ -57,6 +57,7 @@ inputs:
   frame: {{}}
 pins: {{lever: A0, valve: 8, sync: 9, tone: 10, lick: 2, frame: 4}}
 """
+LONG_VALVE = "safety: {outputs: {valve: {max_on_ms: 1900}}}\n"  # the board's own cap is 2 s
 ROLES = {"valve": 8, "sync": 9, "tone": 10, "lick": 2, "frame": 4}
 
 
@@ -296,11 +297,11 @@ def arm(link: Link, config: Config) -> Board:
 
 
 def pulse(board: Board, output: str, level: int = 255, width_us: int = 100_000) -> None:
-    """One state that runs one pulse on an output."""
+    """One state that runs one pulse on an output and outlasts it."""
     row = dict.fromkeys((name for name, _ in wire.GENERATOR_FIELDS), 0)
     row |= {"kind": int(wire.Generator.PULSE), "output": wire.OUTPUTS.index(output), "level": level}
     state = dict.fromkeys((name for name, _ in wire.STATE_FIELDS), 0)
-    state |= {"start": 1, "after_us": 300_000, "after_to": wire.END}
+    state |= {"start": 1, "after_us": width_us + 200_000, "after_to": wire.END}
     board.send("table_begin", {"trial": 1, "states": 1, "rules": 0, "generators": 1})
     board.send("table_state", {"index": 0, **state})
     board.send("table_generator", {"index": 0, **row, "width_us": width_us})

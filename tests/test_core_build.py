@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,9 @@ args = sys.argv[1:]
 open({log!r}, "a").write(" ".join(args) + "\\n")
 open(args[args.index("-o") + 1], "wb").write(b"made")
 """
+
+
+BUILDS = pytest.mark.parametrize("build", [core.build, core.build_pty])
 
 
 @pytest.fixture
@@ -55,8 +59,9 @@ def test_cc_is_honoured_with_its_arguments(cache: Path, marker: Path) -> None:
     assert [Path(name).name for name in call if name.endswith(".c")] == [path.name for path in core.sources()]
 
 
-def test_a_library_is_built_once_and_no_scratch_file_stays(cache: Path, marker: Path) -> None:
-    assert core.build() == core.build()
+@BUILDS
+def test_a_body_is_built_once_and_no_scratch_file_stays(build: Callable[[], Path], cache: Path, marker: Path) -> None:
+    assert build() == build()
     assert len(marker.read_text(encoding="utf-8").splitlines()) == 1
     assert len(list(cache.iterdir())) == 1
 
@@ -87,10 +92,13 @@ def test_the_source_hash_is_of_the_core_alone(sources: Path) -> None:
     assert core.source_hash() != before
 
 
-def test_a_compiler_that_is_not_there_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@BUILDS
+def test_a_compiler_that_is_not_there_is_named(
+    build: Callable[[], Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CC", "no-such-compiler")
     with pytest.raises(BoardError, match=r"'no-such-compiler' was not found: set CC"):
-        core.build()
+        build()
     assert list(cache.iterdir()) == []
 
 
@@ -109,20 +117,26 @@ def test_the_ziglang_wheel_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert core.compiler() == [sys.executable, "-m", "ziglang", "cc"]
 
 
-def test_a_broken_source_is_one_readable_line(cache: Path, sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@BUILDS
+def test_a_broken_source_is_one_readable_line(
+    build: Callable[[], Path], cache: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("CC", raising=False)
     (sources / "core" / "rules.c").write_text("int broken(void) { return nothing; }\n", encoding="utf-8")
     with pytest.raises(BoardError, match=r"could not build the trial machine: .*rules\.c.*nothing") as caught:
-        core.build()
+        build()
     assert "\n" not in str(caught.value)
     assert list(cache.iterdir()) == []
 
 
-def test_a_cache_that_cannot_be_written_says_what_to_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@BUILDS
+def test_a_cache_that_cannot_be_written_says_what_to_set(
+    build: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("", encoding="utf-8")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(BoardError, match="set XDG_CACHE_HOME to a writable folder"):
-        core.build()
+        build()
 
 
 def test_missing_sources_say_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,16 @@ def test_a_loop_told_to_stop_closes_by_itself(pty_board: PtyBoard) -> None:
         go_on(talk)
 
 
+def test_a_loop_whose_guard_is_gone_closes_by_itself(pty_board: PtyBoard) -> None:
+    link, talk = armed(pty_board)
+    pulse(talk, "valve", width_us=490_000)
+    valve_is(pty_board, talk, 1)
+    link._guard.kill()
+    valve_is(pty_board, None, 0)
+    with pytest.raises(BoardError, match="the guard process is gone: outputs were closed, start again"):
+        go_on(talk)
+
+
 def test_a_session_that_lets_go_leaves_all_low(pty_board: PtyBoard) -> None:
     link, talk = armed(pty_board)
     pulse(talk, "valve", width_us=490_000)
@@ -127,11 +137,11 @@ def test_a_session_that_lets_go_leaves_all_low(pty_board: PtyBoard) -> None:
 
 HOLDS_THE_VALVE = """
 import sys
-from firmata_rig import arm, firmata_config, pulse
+from firmata_rig import LONG_VALVE, arm, firmata_config, pulse
 from rig.session.setup import open_link
-config = firmata_config(sys.argv[1])
+config = firmata_config(sys.argv[1], more=LONG_VALVE)
 board = arm(open_link(config), config)
-pulse(board, "valve", width_us=490_000)
+pulse(board, "valve", width_us=1_800_000)
 while True:
     board.poll(5_000_000)
 """
@@ -143,8 +153,13 @@ def test_a_killed_session_leaves_the_valve_closed(pty_board: PtyBoard) -> None:
     command = [sys.executable, "-c", HOLDS_THE_VALVE, pty_board.port]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": paths}) as process:
         valve_is(pty_board, None, 1, wait_s=60)
+        resets = pty_board.rig.board.resets
         process.kill()
         valve_is(pty_board, None, 0)
+    until_s = time.monotonic() + 10
+    while pty_board.rig.board.resets == resets:  # by its loop, that is, and not because its time was over
+        assert time.monotonic() < until_s, "the board was not made safe"
+        time.sleep(0.005)
 
 
 def test_a_pulled_cable_is_told_in_one_line(pty_board: PtyBoard) -> None:

@@ -11,6 +11,7 @@ import pytest
 from firmata_board import FirmataBoard
 from firmata_rig import (
     CONFIG,
+    LONG_VALVE,
     BoardInRig,
     ModelEnd,
     Surroundings,
@@ -103,6 +104,36 @@ def test_another_firmware_and_silence_are_refused() -> None:
     rig.to_host.queue.clear()
     with pytest.raises(BoardError, match="no Firmata answers"):
         VirtualLink(end, wiring_of(firmata_config()))
+
+
+class Deaf(FirmataBoard):
+    """A firmware that leaves one of the protocol's commands out."""
+
+    def __init__(self, to: int) -> None:
+        super().__init__()
+        self._to = to
+
+    def _on_sysex(self, command: int, data: bytes) -> None:
+        if command != self._to:
+            super()._on_sysex(command, data)
+
+    def _on_command(self, t_us: int, command: int, data: bytes) -> None:
+        if command & 0xF0 != self._to:
+            super()._on_command(t_us, command, data)
+
+
+@pytest.mark.parametrize(
+    ("to", "said"),
+    [
+        (0x6B, "tells no pin capabilities: flash StandardFirmata 2.3 or later"),
+        (0x69, "tells no pin capabilities: flash StandardFirmata 2.3 or later"),
+        (0xD0, "reports no digital inputs: flash StandardFirmata anew"),
+        (0xC0, "sends no samples of A0: flash StandardFirmata anew"),
+    ],
+)
+def test_a_firmware_that_leaves_something_out_is_refused_with_the_remedy(to: int, said: str) -> None:
+    with pytest.raises(BoardError, match=said):
+        begun(Deaf(to))
 
 
 class Torn(FirmataBoard):
@@ -204,7 +235,7 @@ def test_a_lever_that_tears_loose_in_a_session_is_told() -> None:
     stuck.engine.trials.seen.moved_us -= 60_000_000
     for _ in range(20):
         stuck.read(50_000_000)
-    assert any("stuck" in text for text in stuck.engine.warnings)
+    assert any("stuck? check its cable" in text for text in stuck.engine.warnings)
 
 
 def test_a_board_that_falls_silent_ends_the_session() -> None:
@@ -266,9 +297,9 @@ def test_light_below_full_command_needs_a_pwm_pin() -> None:
 
 
 def test_a_host_that_falls_silent_is_the_dead_mans_case() -> None:
-    link, board = armed(firmata_config())
+    link, board = armed(firmata_config(more=LONG_VALVE))
     assert isinstance(link.end, ModelEnd)
-    pulse(board, "valve", width_us=490_000)
+    pulse(board, "valve", width_us=1_800_000)
     for _ in range(3):
         board.poll(20_000_000)
     assert link.end.rig.board.high[8] == 1

@@ -81,22 +81,29 @@ def build(extra_flags: tuple[str, ...] = ()) -> Path:
     """The shared library, built if it is not there yet. Raises BoardError with the compiler's first complaint."""
     command = [*compiler(), *FLAGS, *extra_flags]
     suffix = ".dll" if sys.platform == "win32" else ".so"
-    target = cache_folder() / f"core-{_digest(command)}{suffix}"
+    return _built(cache_folder() / f"core-{_digest(command)}{suffix}", command, sources())
+
+
+def build_pty() -> Path:
+    """The body in a process of its own (``firmware/boards/pty``), built if it is not there yet. Raises as ``build``."""
+    source = firmware_folder() / "boards" / "pty" / "pty.c"
+    command = [*compiler(), "-std=c11", "-O2", "-Wall", "-Wextra"]
+    target = cache_folder() / f"pty-{_digest([*command, source.read_text(encoding='utf-8')])}"
+    return _built(target, command, [*sources(), source])
+
+
+def _built(target: Path, command: list[str], files: list[Path]) -> Path:
+    """What a compiler makes of them, under its own name only when it is whole."""
     if target.exists():
         return target
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(suffix=suffix, dir=target.parent)
+        handle, scratch = tempfile.mkstemp(suffix=target.suffix, dir=target.parent)
     except OSError as error:
         raise BoardError(f"{target.parent}: {error.strerror}; set XDG_CACHE_HOME to a writable folder") from None
     os.close(handle)
     try:
-        done = subprocess.run(
-            [*command, "-o", scratch, *map(str, sources())],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run([*command, "-o", scratch, *map(str, files)], capture_output=True, text=True, check=False)
         if done.returncode:
             complaint = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
             raise BoardError(f"{shlex.join(command[:1])} could not build the trial machine: {complaint}")
@@ -105,25 +112,6 @@ def build(extra_flags: tuple[str, ...] = ()) -> Path:
         raise BoardError(f"C compiler {command[0]!r} was not found: set CC, or `pip install .[compiler]`") from None
     finally:
         Path(scratch).unlink(missing_ok=True)
-    return target
-
-
-def build_pty() -> Path:
-    """The body in a process of its own (``firmware/boards/pty``), built if it is not there yet. Raises as ``build``."""
-    folder = firmware_folder()
-    source = folder / "boards" / "pty" / "pty.c"
-    command = [*compiler(), "-std=c11", "-O2", "-Wall", "-Wextra"]
-    target = cache_folder() / f"pty-{_digest([*command, source.read_text(encoding='utf-8')])}"
-    if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=target.parent)
-        os.close(handle)
-        sent = [*command, "-o", scratch, *map(str, sources()), str(source)]
-        done = subprocess.run(sent, capture_output=True, text=True, check=False)
-        if done.returncode:
-            Path(scratch).unlink()
-            raise BoardError(f"{shlex.join(command[:1])} could not build the pty body: {done.stderr.strip()}")
-        os.replace(scratch, target)
     return target
 
 

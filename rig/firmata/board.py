@@ -242,7 +242,3 @@ class PinBoard(pyfirmata2.Board):  # type: ignore[misc]
             ports[self.digital[pin].port.port_number] = self.digital[pin].port
         for port in ports.values():
             port.write()
-
-    def set_light_level(self, pin: int, level: int) -> None:
-        """The light's command, 0 to 255."""
-        self.digital[pin].write(level / 255)

@@ -113,11 +113,11 @@ class Engine:
         """What looks wrong with the lever, as sentences."""
         seen, said = self.trials.seen, []
         if self._stuck:
-            said.append("lever: not one count of change for a minute: stuck?")
+            said.append("lever: not one count of change for a minute: stuck? check its cable and supply")
         if seen.jumps:
-            said.append(f"lever: jumps of a quarter of its range between samples: a loose wire? ({seen.jumps} x)")
+            said.append(f"lever: jumped a quarter of its range between samples, {seen.jumps} x: check for a loose wire")
         if seen.ends:
-            said.append(f"lever: reaches an end of its converter ({seen.ends} x)")
+            said.append(f"lever: at an end of its converter, {seen.ends} x: check its supply, or give it less travel")
         return said
 
     def about(self) -> dict[str, Any]:

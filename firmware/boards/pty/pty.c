@@ -17,7 +17,6 @@
 #include <termios.h>
 #include <unistd.h>
 #include "../host/host.h"
-#include "../pins.h"
 
 struct answer {
     uint32_t now_us, inputs_left, lever_left;
