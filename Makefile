@@ -47,6 +47,10 @@ tests: .venv/dev .venv/debian
 explore: .venv/dev
 	$(BIN)/python tests/explore/explorer.py --depth $(or $(DEPTH),6)
 
+# The core beside its reference on new random trials, SECONDS of each kind; FIRST=… for the same ones again.
+trials: .venv/dev
+	$(BIN)/python tests/many_trials.py --seconds $(or $(SECONDS),900) $(if $(FIRST),--first $(FIRST))
+
 # libFuzzer on the frame decoder, the table loader and whole lives, from the corpus that is kept; SECONDS of it.
 fuzz: .venv/fuzz_core
 	mkdir -p .venv/fuzz
@@ -75,5 +79,5 @@ generated: .venv/rig
 	$(BIN)/python -m rig.stream.manual > docs/stream.md
 	$(MAKE) -C firmware ship
 
-.PHONY: check test run format lint types tests explore fuzz endure sim bench generated
+.PHONY: check test run format lint types tests explore trials fuzz endure sim bench generated
 .DEFAULT_GOAL := check

@@ -17,6 +17,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -104,11 +106,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--times", type=int, default=20)
     args = parser.parse_args()
-    for name, once in (
-        ("loop killed", lambda: loop_ms(signal.SIGKILL)),
-        ("loop silent", lambda: loop_ms(signal.SIGSTOP)),
-        ("session killed", session_ms),
-    ):
+    cases: dict[str, Callable[[], float]] = {
+        "loop killed": partial(loop_ms, signal.SIGKILL),
+        "loop silent": partial(loop_ms, signal.SIGSTOP),
+        "session killed": session_ms,
+    }
+    for name, once in cases.items():
         ms = [once() for _ in range(args.times)]
         print(f"{name:15} valve closed after {np.median(ms):6.1f} ms (median), {max(ms):6.1f} ms (worst of {len(ms)})")
 

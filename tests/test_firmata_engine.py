@@ -121,6 +121,10 @@ class Deaf(FirmataBoard):
         if command & 0xF0 != self._to:
             super()._on_command(t_us, command, data)
 
+    def _report_analog(self, channel: int, *, on: bool) -> None:
+        if self._to != 0xC0:  # setting the mode asks for reports, too
+            super()._report_analog(channel, on=on)
+
 
 @pytest.mark.parametrize(
     ("to", "said"),

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 
 from rig.errors import BoardError
 from rig.firmata import FirmataLink, guard
-from rig.firmata.guard import overdue_s, safe_bytes
+from rig.firmata.guard import low_bytes, overdue_s, safe_bytes
 from rig.firmata.wiring import wiring_of
 
 VALVE = 1
@@ -106,6 +106,30 @@ def test_silence_while_an_output_is_on_is_not_waited_out(guarded: Guarded) -> No
     guarded.beat(VALVE)
     assert "the loop was silent for" in guarded.said()
     assert guarded.wrote() == safe_bytes([1])
+
+
+def test_silence_with_nothing_known_to_be_on_puts_outputs_low_and_may_end(guarded: Guarded) -> None:
+    """The loop may have hung between an output and the word of it."""
+    guarded.beat(0)
+    assert guarded.wrote() == low_bytes([1])
+    guarded.beat(0)
+    guarded.beat(VALVE)  # it is heard again, so this is an output like any other
+    guarded.beat(guard.GOODBYE)
+    assert guarded.process.wait(5.0) == 0
+
+
+def test_a_loop_that_comes_back_with_an_output_that_was_put_low_is_not_believed(guarded: Guarded) -> None:
+    guarded.beat(0)
+    assert guarded.wrote() == low_bytes([1])
+    guarded.beat(VALVE)
+    assert "the loop was silent for" in guarded.said()
+    assert guarded.wrote() == safe_bytes([1])
+
+
+@pytest.mark.parametrize("guarded", [{"silence_s": 0.1, "idle_s": 0.3}], indirect=True)
+def test_a_loop_that_stays_silent_is_given_up(guarded: Guarded) -> None:
+    guarded.beat(0)
+    assert "the loop was silent for" in guarded.said()
 
 
 def test_a_loop_that_ends_without_a_word_leaves_nothing_on(guarded: Guarded) -> None:

@@ -27,13 +27,17 @@ OVERSLEPT_S, GRACE_S = 0.01, 0.02
 PRIORITY = 60  # above the loop's: it must come through where the loop hangs in a circle
 
 
+def low_bytes(ports: list[int]) -> bytes:
+    """Every port with outputs low; the first byte ends a message that was cut off."""
+    return bytes((END_SYSEX,)) + b"".join(bytes((DIGITAL_MESSAGE | port, 0, 0)) for port in ports)
+
+
 def safe_bytes(ports: list[int]) -> bytes:
-    """Every port with outputs low, then the board's own reset; the first byte ends a message that was cut off.
+    """The same, then the board's own reset.
 
     The reset alone is not enough: StandardFirmata's leaves a pin that is an output already as it is, high or low.
     """
-    low = b"".join(bytes((DIGITAL_MESSAGE | port, 0, 0)) for port in ports)
-    return bytes((END_SYSEX,)) + low + bytes((SYSTEM_RESET,))
+    return low_bytes(ports) + bytes((SYSTEM_RESET,))
 
 
 def overdue_s(since_s: dict[int, float], max_on_s: dict[int, float], silent_s: float) -> float:
@@ -66,22 +70,30 @@ def reset_board(port: int) -> None:
 
 
 def watch(beats: socket.socket, limits: dict[str, Any]) -> str:
-    """Until something is wrong. Returns what, or an empty string for a clean end."""
+    """Until something is wrong. Returns what, or an empty string for a clean end.
+
+    An output comes on some milliseconds before its beat. So the outputs of a loop that falls silent are put low even
+    where none is known to be on; such a loop may go on if it then speaks of none.
+    """
     max_on_s = {int(bit): seconds for bit, seconds in limits["max_on_s"].items()}
     since_s: dict[int, float] = {}
-    active, heard_s, rest = 0, math.inf, b""  # until its first word the loop is still looking for the board
+    active, wary, rest = 0, False, b""
+    heard_s = math.inf  # until its first word the loop is still looking for the board
     while True:
-        silent_s = heard_s + (limits["silence_s"] if active else limits["idle_s"])
+        silent_s = heard_s + (limits["idle_s"] if wary else limits["silence_s"])
         due_s = overdue_s(since_s, max_on_s, silent_s)
-        wait_s = None if due_s == math.inf else max(0.0, due_s - time.monotonic())
-        ready, _, _ = select.select([beats], [], [], wait_s)
+        heard = wait(beats, due_s)
         now_s = time.monotonic()
-        if not ready and now_s - due_s > OVERSLEPT_S:  # the whole computer stood still: let the loop come first
-            ready = select.select([beats], [], [], GRACE_S)[0]
-        if not ready:
-            if due_s < silent_s:
-                return "an output was on beyond its ceiling"
-            return f"the loop was silent for {1000 * (now_s - heard_s):.0f} ms"
+        silence = f"the loop was silent for {1000 * (now_s - heard_s):.0f} ms"
+        if not heard and due_s < silent_s:
+            return "an output was on beyond its ceiling"
+        if not heard and (active or wary):
+            return silence
+        if not heard:
+            wary = True
+            with contextlib.suppress(OSError):
+                os.write(limits["port"], low_bytes(limits["ports"]))
+            continue
         data = beats.recv(4096)
         if not data:
             return "the loop ended without a word"
@@ -92,6 +104,18 @@ def watch(beats: socket.socket, limits: dict[str, Any]) -> str:
             active = mask
             since_s = {bit: since_s.get(bit, now_s) for bit in max_on_s if mask >> bit & 1}
         rest = rest[len(rest) & ~1 :]
+        if wary and active:
+            return silence
+        wary = False
+
+
+def wait(beats: socket.socket, due_s: float) -> bool:
+    """Until the loop speaks, or until then. Returns whether it has."""
+    wait_s = None if due_s == math.inf else max(0.0, due_s - time.monotonic())
+    ready = select.select([beats], [], [], wait_s)[0]
+    if not ready and time.monotonic() - due_s > OVERSLEPT_S:  # the whole computer stood still: let the loop come first
+        ready = select.select([beats], [], [], GRACE_S)[0]
+    return bool(ready)
 
 
 def main(text: str) -> int:
