@@ -177,6 +177,37 @@ def test_a_train_that_is_stopped_between_pulses_dims_nothing_any_more(stop: int,
     assert prompt.pins[3800][2 + laser] == (255 if stop else 31)
 
 
+LASER = wire.OUTPUTS.index("laser")
+COMES_ON_LATER = generator(wire.Generator.PULSE, output=LASER, level=100, delay_us=600, width_us=9000, ramp_us=3200)
+SHINES = [generator(wire.Generator.PULSE, output=LASER, level=level, width_us=9000) for level in (100, 31)]
+
+
+@pytest.mark.parametrize(
+    ("generators", "then", "told"),
+    [
+        pytest.param([COMES_ON_LATER], {"stop": 1}, [(1 << LASER, 100)], id="comes on and ramps at once"),
+        pytest.param([COMES_ON_LATER], {"start": 1, "outputs": 1 << LASER}, [], id="comes on and is started anew"),
+        pytest.param(SHINES, {"stop": 1, "start": 2}, [(1 << LASER, 31)], id="a dimmer light takes its place"),
+        pytest.param(SHINES[::-1], {"stop": 1, "start": 2}, [(1 << LASER, 31)], id="a brighter light takes its place"),
+    ],
+)
+def test_lights_that_change_with_the_state_are_foretold_as_they_will_be(
+    generators: list[dict[str, int]], then: dict[str, int], told: list[tuple[int, int]]
+) -> None:
+    """Never brighter: of a light that stays on, the dimmer of two levels may be shown until the step comes."""
+    table = Table(1, [state(start=1, after_us=600, after_to=1), state(after_us=5000, **then)], [], generators)
+    late, prompt = Late(0), Reference(0)
+    for h in [*ready(700), *table.commands(800)]:
+        late.take(h)
+        prompt.take(h)
+    for now_us in (900, 2000):
+        late.step(now_us)
+    prompt.step(2000)
+    assert [(one.outputs, one.levels[0]) for one in late.foretold if one.t_us == 1400] == told
+    for one in late.foretold:
+        check_foretold(one, prompt)
+
+
 def test_late_steps_of_long_scenarios_and_what_interrupts_foretell() -> None:
     foretold = dimmed = 0
     for seed in range(1000, 1130):

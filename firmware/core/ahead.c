@@ -12,7 +12,8 @@ typedef struct { /* what is foreseen, and on what it rests */
     uint8_t watched;      /* the inputs on which it rests */
     uint8_t levels;       /* inputs as they will be */
     uint8_t on, live;     /* generators as they will be, bit each */
-    uint8_t laser, mask;  /* light levels, if they come on */
+    uint8_t laser, mask;  /* light levels, if they come on; of a light that is on, never above what it will have */
+    uint8_t unsure;       /* lights that may have a higher one */
     uint8_t known;        /* lights whose level is settled in the gate */
 } aim_t;
 
@@ -20,6 +21,7 @@ static void dim(const core_t *c, aim_t *a)
 {
     a->laser = c->level[OUT_LASER];
     a->mask = c->level[OUT_MASK];
+    a->unsure = 0;
 }
 
 static void shine(aim_t *a, const wire_generator_t *plan, uint8_t level)
@@ -32,21 +34,12 @@ static void shine(aim_t *a, const wire_generator_t *plan, uint8_t level)
         a->mask = level;
 }
 
-/* A generator that held a light's level down stops: the level is not known any more, which 0 stands for. */
-static void unshine(aim_t *a, const wire_generator_t *plan)
-{
-    if (plan->output == OUT_LASER)
-        a->laser = 0;
-    if (plan->output == OUT_MASK)
-        a->mask = 0;
-}
-
 /* A light comes on with this level. False where that is not known, or it may also come on with another one: only one can
  * be kept ready. */
 static bool settle(core_t *c, aim_t *a, uint8_t output, uint8_t level)
 {
     uint8_t bit = (uint8_t)(1u << output);
-    if (!level)
+    if (a->unsure & bit)
         return false;
     if (a->known & bit)
         return c->gate.level[output] == level;
@@ -74,9 +67,10 @@ static uint16_t decided(core_t *c, aim_t *a, uint8_t outputs)
 RIG_SELDOM static void restart(const core_t *c, aim_t *a, uint8_t g, uint8_t bit, bool start)
 {
     const wire_generator_t *plan = &running_table(c)->generator[g];
-    bool on = plan->kind <= GENERATOR_TRAIN && c->generator[g].phase != GENERATOR_DELAYS && (a->live & bit);
+    bool delays = c->generator[g].phase == GENERATOR_DELAYS && !(a->on & bit); /* nor does it come on just now */
+    bool on = plan->kind <= GENERATOR_TRAIN && !delays && (a->live & bit);
     if (on && (start || !plan->ramp_us)) {
-        unshine(a, plan);
+        a->unsure |= BIT[plan->output]; /* it may have held the level down */
         on = false;
     } /* else it ramps */
     if (start)
@@ -258,9 +252,9 @@ static uint16_t aim(core_t *c, aim_t *a, uint8_t first, uint32_t due_us)
     if (first != TIMERS) {
         at_due = outputs_at(c, a, first, due_us);
         if (c->active_outputs & 1 << OUT_LASER) /* a ramp's next step: never brighter than what will be decided */
-            g->level[OUT_LASER] = a->laser ? a->laser : c->level[OUT_LASER];
+            g->level[OUT_LASER] = a->laser;
         if (c->active_outputs & 1 << OUT_MASK)
-            g->level[OUT_MASK] = a->mask ? a->mask : c->level[OUT_MASK];
+            g->level[OUT_MASK] = a->mask;
     }
     aim_inputs(c, a);
     c->aim_is_near = a->levels_of_rules;
