@@ -195,7 +195,7 @@ def test_lights_that_change_with_the_state_are_foretold_as_they_will_be(
     generators: list[dict[str, int]], then: dict[str, int], told: list[tuple[int, int]]
 ) -> None:
     """Never brighter: of a light that stays on, the dimmer of two levels may be shown until the step comes."""
-    table = Table(1, [state(start=1, after_us=600, after_to=1), state(after_us=5000, **then)], [], generators)
+    table = Table(1, [state(start=1, after_us=600, after_to=1), state([], after_us=5000, **then)], [], generators)
     late, prompt = Late(0), Reference(0)
     for h in [*ready(700), *table.commands(800)]:
         late.take(h)
