@@ -30,9 +30,9 @@ from stream_rig import SESSION, StreamRig
 from rig.errors import ConfigError
 from rig.stream import is_eager, open_publisher, schema
 from rig.stream.address import answers_at, split_address
-from rig.stream.answer import PEERS, RECENT_S
 from rig.stream.copy import Proof
 from rig.stream.guard import LINES_OF_A_KIND
+from rig.stream.peers import PEERS, RECENT_S
 
 
 @contextlib.contextmanager
@@ -183,25 +183,6 @@ def test_a_listener_is_waited_for_until_it_has_heard_that_it_is_whole(tmp_path: 
         ask.send(schema.encode(schema.Ping(4, "", 0)))  # only one that copies nothing any more asks like this
         ending.join()
     assert rig.publisher.words().startswith("stream: 1 of 1 listeners hold all")
-
-
-def test_a_listener_cut_off_just_before_the_end_may_come_back(tmp_path: Path) -> None:
-    rig = StreamRig(tmp_path / "data", linger_s=60)
-    rig.make(100)
-    with asking(rig) as (ask, answer):
-        with asking(rig) as (_, cut_off_answer):
-            cut_off_answer(schema.Ping(1, SESSION, 0))
-            time.sleep(RECENT_S + 0.5)
-        answer(schema.Ping(1, SESSION, 0))
-        ending = threading.Thread(target=rig.end)
-        ending.start()
-        until(lambda: pong_of(answer(schema.Ping(2, SESSION, rig.made + 3))).state == "complete")
-        ask.send(schema.encode(schema.Ping(3, "", 0)))
-        time.sleep(1)
-    with asking(rig) as (ask, answer):
-        assert pong_of(answer(schema.Ping(2, SESSION, rig.made + 3))).state == "complete"
-        ask.send(schema.encode(schema.Ping(3, "", 0)))
-        ending.join()
 
 
 def test_answering_that_died_as_the_session_ended_is_begun_anew(tmp_path: Path) -> None:

@@ -8,13 +8,10 @@ changes anything on the rig. Run by :mod:`rig.stream` or `rig serve`; may not wr
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import signal
 import sys
 import time
-from collections import OrderedDict
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,46 +22,16 @@ from rig.stream import schema
 from rig.stream.book import Book, Library
 from rig.stream.guard import Guard, Log, Socket, bind
 from rig.stream.job import MOST_S, Job, Page, finish, job_from, resident_bytes
+from rig.stream.peers import Peer, Peers
 
 NICE = 5  # live events and the session come first; much more, and on a busy computer nobody is answered at all
-PEERS = 256  # remembered
 REQUESTS = 50  # at a turn
 REFUSED_PAUSE_S = 0.02  # after a turn of mostly nonsense
 WAITING_REQUESTS = 100  # of one peer; the rest wait on its own computer
 WAITING_ANSWERS = 20  # to one peer, at most 256 kB each
-CREDIT_BYTES = 32 << 20  # one peer may ask for so much at once ...
-CREDIT_BYTES_S = 4 << 20  # ... and for so much a second: six times what 5,000 events a second are
 REQUEST_BYTES = 2_000  # what a request costs besides its answer
-RECENT_S = 3.0  # one that copies nothing is waited for so long after its last words
-RETURN_S = 8.0  # one that was copying and has gone: so long, since it may have been cut off, and be on its way back
-FIRST_S = 3.0  # somebody has connected, or there would be no answering: he is given so long to say something
 CALL_S = 0.5  # at the end, those who lack something are called so often
 MAX_BYTES = 600 << 20
-
-
-@dataclass
-class Peer:
-    """One listener, as far as its requests tell."""
-
-    who: str
-    session: str = ""
-    have: int = 0
-    seen_s: float = 0.0
-    told: bool = False  # has it been sent how the session ended?
-    sure: bool = False  # and has it put its copy away since? Only then did that answer reach it
-    named: bool = False  # has it named the session it copies, and not only asked which is on?
-    gone: bool = False  # at the end: it is not connected any more
-    credit: float = CREDIT_BYTES
-    since_s: float = field(default_factory=time.monotonic)
-
-    def spend(self, now_s: float, cost: int) -> bool:
-        """Take from what it may still ask for; False where it has asked for too much."""
-        self.credit = min(CREDIT_BYTES, self.credit + (now_s - self.since_s) * CREDIT_BYTES_S)
-        self.since_s = now_s
-        if self.credit <= 0:
-            return False
-        self.credit -= cost
-        return True
 
 
 class Answerer:
@@ -83,9 +50,8 @@ class Answerer:
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)  # who has gone is found out by sending
         bind(self._router, job.address, job.handle)
         self.library = Library(Path(job.data), job.session)
-        self.peers: OrderedDict[bytes, Peer] = OrderedDict()
+        self.peers = Peers()
         self._called_s = 0.0
-        self._ended_s = math.inf
         self._poller = zmq.Poller()
         for source in (self._router, *self._guard.sockets):
             self._poller.register(source, zmq.POLLIN)
@@ -100,8 +66,6 @@ class Answerer:
 
     def run(self) -> None:
         """Until the session is over and its listeners have everything, or have been waited for long enough."""
-        until_s: float | None = None
-        held = -1
         while True:
             for source, _ in self._poller.poll(100):
                 if source is self._router:
@@ -114,23 +78,20 @@ class Answerer:
                     self._guard.handle(source)
             now_s = time.monotonic()
             if self._page is not None and (self._page.ended or not self._parent):
-                self._ended_s = min(self._ended_s, now_s)
-                now_held = sum(peer.have for peer in self.peers.values())
-                if now_held > held:  # as long as somebody comes nearer, all are waited for
-                    until_s, held = now_s + self._job.linger_s, now_held
                 self._call(now_s)
-            if until_s is not None and (now_s > min(until_s, self._ended_s + MOST_S) or self._all_have_it(now_s)):
-                return
+                if self.peers.waited_for(now_s, self._job.linger_s, MOST_S) or self.library.book("") is None:
+                    return
             if resident_bytes() > MAX_BYTES:
                 self._log.say("too much memory is held: beginning anew")
                 return
 
     def close(self) -> None:
         """Say how far everybody came, then end: libzmq may not survive rubbish that comes in while it closes."""
-        for who, peer in self._present():
-            self._log.say(f"{who} holds {peer.have} records")
+        present = self.peers.of(self.library.present)
+        for peer in present:
+            self._log.say(f"{peer.who} holds {peer.have} records")
         self._log.close()
-        held = [{"who": who, "have": peer.have} for who, peer in self._present()]
+        held = [{"who": peer.who, "have": peer.have} for peer in present]
         book = self.library.book("")
         finish({"listeners": held, "count": book.count if book else 0, "refused": self._log.refused})
         with contextlib.suppress(zmq.ZMQError):
@@ -138,9 +99,6 @@ class Answerer:
         self._router.linger = 300
         self._router.close()
         self._context.destroy(linger=300)
-
-    def _present(self) -> list[tuple[str, Peer]]:
-        return [(peer.who, peer) for peer in self.peers.values() if peer.session == self.library.present]
 
     def _call(self, now_s: float) -> None:
         """Tell those who lack something that the session is over, and find out who has gone.
@@ -152,22 +110,8 @@ class Answerer:
             return
         self._called_s = now_s
         over = self._pong(0, book, None)
-        for identity, peer in self.peers.items():
-            if peer.named and not peer.sure and not peer.gone:
-                peer.gone = not self._send(identity, schema.encode(over))
-
-    def _all_have_it(self, now_s: float) -> bool:
-        peers = [peer for peer in self.peers.values() if self._may_lack(peer, now_s)]
-        if not peers and now_s - self._ended_s < FIRST_S:
-            return False
-        return self.library.book("") is None or all(peer.sure for peer in peers)
-
-    @staticmethod
-    def _may_lack(peer: Peer, now_s: float) -> bool:
-        """Is this one to be waited for, unless it is sure?"""
-        if peer.named:
-            return not peer.gone or now_s - peer.seen_s < RETURN_S
-        return now_s - peer.seen_s < RECENT_S
+        for identity, peer in self.peers.unsure():
+            peer.gone = not self._send(identity, schema.encode(over))
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
@@ -186,7 +130,7 @@ class Answerer:
         """Answer one request; False where it was refused."""
         read_ns = self._page.now_ns() if self._page else None
         identity, now_s = frames[0].bytes, time.monotonic()
-        peer = self._peer(identity, frames[-1])
+        peer = self._peer(identity, frames[-1], now_s)
         if not peer.spend(now_s, REQUEST_BYTES):
             self._log.refuse("more requests than anybody needs", peer.who)
             return False
@@ -200,8 +144,7 @@ class Answerer:
         book = self.library.book(request.session)
         if isinstance(request, schema.Ping):
             pong = self._pong(request.id, book, read_ns, request.session)
-            peer.seen_s = now_s
-            self._note_held(peer, request, pong)
+            peer.pinged(request, pong, now_s)
             self._send(identity, schema.encode(pong))
             return True
         if book is None or request.number < 0:
@@ -212,26 +155,12 @@ class Answerer:
         self._send(identity, answer)
         return True
 
-    def _note_held(self, peer: Peer, ping: schema.Ping, pong: schema.Pong) -> None:
-        """How far a listener is. One that names no session copies none: not yet, or, told of the end, not any more.
-
-        What it holds says less: its next ping may leave before the answer to the last one is there.
-        """
-        if not ping.session:
-            peer.session = peer.session or self.library.present
-            peer.sure = peer.sure or peer.told
-            return
-        peer.session, peer.have, peer.named = ping.session, ping.have, pong.state != "unknown"
-        peer.told = pong.state != "live" and pong.session == self.library.present and ping.have >= pong.count
-        peer.sure = False
-
-    def _peer(self, identity: bytes, frame: Any) -> Peer:
+    def _peer(self, identity: bytes, frame: Any, now_s: float) -> Peer:
         peer = self.peers.get(identity)
         if peer is None:
             who = self._property(frame, "User-Id") or self._property(frame, "Peer-Address") or "a listener"
-            peer = self.peers[identity] = Peer(who)
-            if len(self.peers) > PEERS:  # whoever copies nothing is forgotten first
-                self.peers.pop(next((who for who, one in self.peers.items() if not one.named), next(iter(self.peers))))
+            peer = Peer(who, now_s)
+            self.peers.add(identity, peer)
         return peer
 
     @staticmethod
