@@ -90,7 +90,7 @@ class Answerer:
         present = self.peers.of(self.library.present)
         for peer in present:
             self._log.say(f"{peer.who} holds {peer.have} records")
-        self._log.close()
+        self._guard.close_log()
         held = [{"who": peer.who, "have": peer.have} for peer in present]
         book = self.library.book("")
         finish({"listeners": held, "count": book.count if book else 0, "refused": self._log.refused})

@@ -82,6 +82,7 @@ class Guard:
         self._context, self._folder = context, keys_folder
         self._pair = keys.read_pair(keys_folder) if keys_folder else None
         self._peer = ""
+        self._accepted = self._through = self._failed = 0
         self._zap: Socket = context.socket(zmq.REP)
         self._zap.linger = 0
         self._zap.bind("inproc://zeromq.zap.01")
@@ -101,7 +102,7 @@ class Guard:
             server.curve_server = True
             server.curve_secretkey, server.curve_publickey = self._pair.secret, self._pair.public
         address = f"inproc://monitor-{name}"
-        server.monitor(address, int(zmq.EVENT_ACCEPTED) | sum(_FAILED))
+        server.monitor(address, int(zmq.EVENT_ACCEPTED) | int(zmq.EVENT_HANDSHAKE_SUCCEEDED) | sum(_FAILED))
         watch = self._context.socket(zmq.PAIR)
         watch.setsockopt(zmq.RCVHWM, 0)  # a full queue would hold up the thread that does all sending
         watch.linger = 0
@@ -119,6 +120,13 @@ class Guard:
                 self._zap.send_multipart(self._judge(frames))
             else:
                 self._note(frames)
+
+    def close_log(self) -> None:
+        """The totals. libzmq says nothing of those it sends away at their first bytes; they are what is left over."""
+        silent = self._accepted - self._through - self._failed
+        if silent > 0:
+            self.log.refused["never said who it was, in any protocol of ours"] = silent
+        self.log.close()
 
     def _judge(self, frames: list[bytes]) -> list[bytes]:
         """A ZAP reply: 200 and the listener's name, or 400."""
@@ -140,9 +148,14 @@ class Guard:
 
     def _note(self, frames: list[bytes]) -> None:
         event, value = _EVENT.unpack(frames[0])
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._through += 1
+            return
         if event in _FAILED:
+            self._failed += 1
             self.log.refuse(_FAILED[event], self._peer)
             return
+        self._accepted += 1
         try:  # the connection's own handle: still open if we are quick; if not, the peer stays unnamed
             with socket.socket(fileno=os.dup(value)) as twin:
                 self._peer = str(twin.getpeername()[0])

@@ -77,6 +77,10 @@ class Outlet:
             else:
                 self._wanted.discard(prefix)
 
+    def close_log(self) -> None:
+        """Say who was refused, in all."""
+        self._guard.close_log()
+
     def close(self) -> None:
         """Give the last messages half a second, then end."""
         self._out.linger = 500

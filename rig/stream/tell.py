@@ -69,7 +69,7 @@ class Teller:
     def close(self) -> None:
         """Say how it went, then give the last messages half a second."""
         # In this order, since libzmq may not survive rubbish that comes in while it closes.
-        self._log.close()
+        self._out.close_log()
         finish({"told": self._told, "refused": self._log.refused})
         self._out.close()
 
