@@ -20,13 +20,9 @@ from rig.stream import schema
 from rig.stream.copy import Copy, Proof, is_proven, unproven
 from rig.stream.dial import HELD, Dial
 from rig.stream.here import Here
+from rig.stream.questions import FIRST_PING_S, Questions
 from rig.stream.schema import Message
 
-PING_S = 1.0
-FIRST_PING_S = 0.05
-FIRST_PINGS = ((10, FIRST_PING_S), (40, 0.25))  # at the start the clocks are compared more often
-PATIENCE_S = 1.5  # an answer that takes longer is asked for again
-SILENCE_S = 6.0  # no answer at all for so long: connect anew
 DRAIN = 1000
 ON_THE_WAY_S = 0.25
 
@@ -74,6 +70,7 @@ class Listener:
         heard: Callable[[Message, int | None], None] | None = None,
     ) -> None:
         self._dial = Dial(address, keys_folder)
+        self._ask = Questions(self._dial)
         self._out, self._done, self._heard = out, done, heard
         self.status = Status()
         self.copy: Copy | None = None
@@ -84,14 +81,7 @@ class Listener:
         self._count = 0
         self._held: dict[int, Message] = {}
         self._joined = False  # have we been live in this session?
-        self._id = 0
-        self._asked_s: float | None = None  # when records were asked for, if no answer has come
-        self._asked_id = 0
-        self._pings: dict[int, int] = {}
-        self._pinged = 0
-        self._ping_due_s = 0.0
-        self._heard_s = self._grown_s = time.monotonic()
-        self._answered = False
+        self._grown_s = time.monotonic()
         self._rate = (time.monotonic(), 0)
         self._newest_at_ns: int | None = None
 
@@ -106,63 +96,33 @@ class Listener:
 
     def turn(self, timeout_ms: int = 50) -> None:
         """Take what has come, ask what is due. Call it again and again."""
-        now_s = time.monotonic()
-        if now_s >= self._ping_due_s:
-            self._ping(now_s)
+        if self._ask.ping_due(time.monotonic()):
+            self._ping()
         self.here.now()
         for source in self._dial.ready(timeout_ms):
-            if source is self._dial.ask:
-                self._take_answers()
-            else:
+            if source is self._dial.live:
                 self._take_live()
+            else:
+                self._take_answers()
         if self.copy:
             self.copy.commit()
-        now_s = time.monotonic()
-        if self._asked_s is not None and now_s - self._asked_s > PATIENCE_S:
-            self._asked_s = None
+        self._ask.see_to_silence()
         self._fetch()
-        if now_s - self._heard_s > SILENCE_S:
-            self._heard_s, self._answered = now_s, False
-            self._connect()
-        self._look(now_s)
+        self._look(time.monotonic())
 
-    def _connect(self) -> None:
-        self._dial.connect()
-        self._asked_s = None
-        self._pings.clear()
-        self._pinged = 0
-
-    # --- asking ------------------------------------------------------------------------------------------------------
-
-    def _send(self, request: schema.Request) -> bool:
-        try:
-            self._dial.ask.send(schema.encode(request), zmq.NOBLOCK)
-        except zmq.Again:  # not connected now
-            return False
-        return True
-
-    def _ping(self, now_s: float) -> None:
-        self._id += 1
-        self._pinged += 1
-        self._ping_due_s = now_s + next((every_s for n, every_s in FIRST_PINGS if self._pinged < n), PING_S)
-        session, have = (self.copy.session, self.copy.next) if self.copy else ("", 0)
+    def _ping(self) -> None:
         if self.copy:
-            self.copy.commit()  # "have" is a promise
-        self._pings[self._id] = time.monotonic_ns()
-        if len(self._pings) > 20:
-            del self._pings[next(iter(self._pings))]
-        self._send(schema.Ping(self._id, session, have))
+            self.copy.commit()  # what we say we have is a promise
+        self._ask.ping(*((self.copy.session, self.copy.next) if self.copy else ("", 0)))
 
     def _fetch(self) -> None:
         """Ask for what is missing, one piece at a time."""
-        if self.copy is None or self._asked_s is not None or self.copy.next >= self._count:
+        if self.copy is None or self._ask.waiting or self.copy.next >= self._count:
             return
         waiting_s = time.monotonic() - self._grown_s
         if self._joined and not self._held and waiting_s < ON_THE_WAY_S:
             return  # the rig has counted what is still on the way to us
-        self._id += 1
-        if self._send(schema.From(self._id, self.copy.session, self.copy.next, self.copy.check)):
-            self._asked_s, self._asked_id = time.monotonic(), self._id
+        self._ask.records_from(self.copy.session, self.copy.next, self.copy.check)
 
     # --- taking ------------------------------------------------------------------------------------------------------
 
@@ -176,7 +136,7 @@ class Listener:
                 continue
             if message.session != (self.copy.session if self.copy else ""):
                 self._present = message.session
-                self._ping_due_s = min(self._ping_due_s, time.monotonic() + FIRST_PING_S)
+                self._ask.ping_soon(FIRST_PING_S)
             elif message.kind == 0:
                 self._count = max(self._count, message.number)
             else:
@@ -193,7 +153,7 @@ class Listener:
         elif message.number < copy.next:
             self.status.double += live
         elif live:
-            if self._joined and self._asked_s is None and not self._held:
+            if self._joined and not self._ask.waiting and not self._held:
                 self.status.gaps += 1
             if len(self._held) < HELD:
                 self._held[message.number] = message
@@ -214,21 +174,10 @@ class Listener:
         self._grown_s = time.monotonic()
 
     def _take_answers(self) -> None:
-        for _ in range(20):
-            try:
-                data = self._dial.ask.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            read_ns = time.monotonic_ns()
-            try:
-                answer = schema.read_answer(data)
-            except msgspec.DecodeError:
-                continue
-            self._heard_s, self._answered = time.monotonic(), True
+        for answer, read_ns in self._ask.answers():
             if isinstance(answer, schema.Pong):
                 self._take_pong(answer, read_ns)
-            elif answer.id == self._asked_id and self.copy and answer.session == self.copy.session:
-                self._asked_s = None
+            elif self.copy and answer.session == self.copy.session:
                 if isinstance(answer, schema.Differs):
                     self._begin_again()
                 else:
@@ -255,10 +204,10 @@ class Listener:
         self._open(session)
 
     def _take_pong(self, pong: schema.Pong, read_ns: int) -> None:
-        sent_ns = self._pings.pop(pong.id, None)
+        sent_ns = self._ask.sent_ns(pong)
         if sent_ns is None:
             if pong.id == 0:  # it is over: say how far we are, before the rig stops waiting
-                self._ping_due_s = 0.0
+                self._ask.ping_soon()
             return
         self._present = pong.now
         if self.copy is None:
@@ -267,8 +216,8 @@ class Listener:
         if pong.session != self.copy.session:
             return
         self._count = max(self._count, pong.count)
-        if pong.rig_ns is not None and pong.session == pong.now:
-            self._pinged = 0 if self.here.heard(sent_ns, pong.rig_ns, read_ns) else self._pinged
+        if pong.rig_ns is not None and pong.session == pong.now and self.here.heard(sent_ns, pong.rig_ns, read_ns):
+            self._ask.clock_restarted()
         if pong.state == "unknown":
             self._end(self.copy.prove(pong.state, 0, ""))
         elif pong.state != "live" and self.copy.next >= pong.count:
@@ -289,22 +238,21 @@ class Listener:
     def _open(self, session: str) -> None:
         self.copy = Copy(self._out, session)
         self.here = Here()
-        self._count, self._joined, self._asked_s = 0, False, None
+        self._count, self._joined = 0, False
         self._held = {}
         self._newest_at_ns = None
-        self._pinged, self._ping_due_s = 0, 0.0
+        self._ask.begin()
         self.status = Status(session, self.copy.next)
         self._rate = (time.monotonic(), self.copy.next)
 
     def _end(self, proof: Proof) -> None:
         assert self.copy is not None
-        now_s = time.monotonic()
-        self._ping(now_s)  # tells the rig what we hold ...
+        self._ping()  # tells the rig what we hold ...
         self._ended.add(self.copy.session)
         self.copy.close()
         self.copy = None
-        self._ping(now_s)  # ... and that we have put it away: it need not wait for us
-        self._ping_due_s = 0.0
+        self._ping()  # ... and that we have put it away: it need not wait for us
+        self._ask.ping_soon()
         self._done(proof)
 
     def prove(self) -> Proof | None:
@@ -315,7 +263,7 @@ class Listener:
 
     def _look(self, now_s: float) -> None:
         status, since = self.status, self._rate
-        status.connected = self._answered and now_s - self._heard_s < 2 * PING_S + PATIENCE_S
+        status.connected = self._ask.connected(now_s)
         if self.copy is None:
             return
         status.session, status.records = self.copy.session, self.copy.next
