@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rig import wire
 from rig.errors import RecordError
-from rig.events import Event, Kind, read_events, read_json
+from rig.events import Kind, read_json
 from rig.record.columns import Columns, even_trace
 
 if TYPE_CHECKING:  # the measures need scipy, which takes a second to come
@@ -25,8 +26,8 @@ if TYPE_CHECKING:  # the measures need scipy, which takes a second to come
 MEASURES_VERSION = 1  # counts up when a definition changes, so that stored measures are made again
 WHICH = ("all", "off", "on")  # all trials, those without light, those with
 MICRONS = 1000.0
-_CLOCK_NOTE = b'{"note":"clock"'
-_INDEX_EVENTS = ("trial_begin", "state", "trial_end", "rule")
+_DECISION = wire.BY_NAME["rule"].names.index("decision")  # its place in the body: what comes before it is a byte each
+_ENDS = {int(reason): reason.name.lower() for reason in wire.EndReason}
 
 
 @dataclass(frozen=True)
@@ -116,29 +117,41 @@ class SessionBytes:
 
     def __init__(self, data: bytes) -> None:
         self.columns = Columns(data)
-        kinds = self.columns.kind
-        said = np.flatnonzero((kinds == Kind.MANIFEST) | (kinds == Kind.NOTE) | (kinds == Kind.SUMMARY))
-        said = said[~self.columns.begin_with(_CLOCK_NOTE, said)]  # one a second, and nothing for an entry
-        rows = np.union1d(self.columns.rows(*_INDEX_EVENTS), said)
-        self.records = list(self.columns.records(rows))
-        self.damaged = self.columns.damaged + len(rows) - len(self.records)
-        manifests = [payload for kind, _, payload in self.records if kind == Kind.MANIFEST]
-        if not manifests:
+        self.damaged = self.columns.damaged
+        manifests, summaries = (np.flatnonzero(self.columns.kind == kind) for kind in (Kind.MANIFEST, Kind.SUMMARY))
+        if not len(manifests):
             raise RecordError("the journal holds no manifest: run `rig verify` on it")
-        self.manifest = read_json(manifests[0])
-        self.uid = hashlib.sha256(manifests[0]).hexdigest()[:32]
-        summaries = [payload for kind, _, payload in self.records if kind == Kind.SUMMARY]
-        self.summary = read_json(summaries[-1]) if summaries else None
+        manifest = self.columns.payload(manifests[0])
+        self.manifest = read_json(manifest)
+        self.uid = hashlib.sha256(manifest).hexdigest()[:32]
+        self.summary = read_json(self.columns.payload(summaries[-1])) if len(summaries) else None
 
     def trials(self) -> tuple[TrialRow, ...]:
         """The trials that began."""
-        infos: dict[int, dict[str, Any]] = {}
-        for kind, _, payload in self.records:
-            if kind == Kind.NOTE:
+        rows: list[dict[str, Any]] = []
+        notes: dict[int, dict[str, Any]] = {}
+        names: dict[str, Any] = {}
+        for name, board_us, payload in self._marks():
+            if name == "trial":
                 note = read_json(payload)
-                if note.get("note") == "trial":
-                    infos[note["trial"]] = note.get("info") or {}
-        return _trial_rows(list(read_events(self.records)), infos)
+                notes[note["trial"]] = note
+                continue
+            body = wire.BY_NAME[name].body.unpack_from(payload, wire.EVENT_HEADER.size)
+            if name == "trial_begin":
+                rows.append({"trial": body[0], "begin_us": board_us})
+                names = notes.get(body[0], {})
+            elif rows:
+                _add(rows[-1], name, board_us, body, names)
+        return tuple(TrialRow(**row, **_info(notes.get(row["trial"], {}))) for row in rows)
+
+    def _marks(self) -> Iterator[tuple[str, int, bytes]]:
+        """In order, what tells of trials: (name, board µs, payload) of notes that begin one, and of its events."""
+        columns = self.columns
+        events = np.concatenate([columns.rows("trial_begin", "state", "trial_end"), press_rows(columns)])
+        rows = np.sort(np.concatenate([events, columns.note_rows("trial")]))
+        numbers, times = columns.message[rows].tolist(), columns.board_us[rows].tolist()
+        for row, number, board_us in zip(rows.tolist(), numbers, times, strict=True):
+            yield wire.BY_NUMBER[number].name if number else "trial", board_us, columns.payload(row)
 
     def session_row(self, trials: Sequence[TrialRow]) -> SessionRow:
         """The session's row."""
@@ -196,35 +209,35 @@ def session_entry(session: SessionBytes, found: Found | None = None, *, measured
 # --- trials from events -----------------------------------------------------------------------------------------------
 
 
-def _trial_rows(events: Sequence[Event], infos: dict[int, dict[str, Any]]) -> tuple[TrialRow, ...]:
-    rows: list[dict[str, Any]] = []
-    for event in events:
-        if event.name == "trial_begin":
-            info = infos.get(event.fields["trial"], {})
-            begun = {"trial": event.fields["trial"], "begin_us": event.board_us, "info": info}
-            rows.append(begun | {"light": bool(info.get("light")), "catch": bool(info.get("catch"))})
-        elif rows:
-            _add(rows[-1], event)
-    return tuple(TrialRow(**row) for row in rows)
+def press_rows(columns: Columns) -> NDArray[np.int64]:
+    """The events in which a lever rule decided: this was a press."""
+    rows = columns.rows("rule")
+    return rows[columns.bodies("rule", rows)[:, _DECISION] == wire.Decision.PRESS]
 
 
-def _add(row: dict[str, Any], event: Event) -> None:
-    """What an event tells of the trial it falls into."""
-    fields_ = event.fields
-    if event.name == "rule":
-        row["presses"] = row.get("presses", 0) + (fields_["decision"] == "press")
-    elif event.name == "trial_end":
-        row["ended"] = fields_["reason"]
-    elif event.name == "state":
-        if fields_["state"] == "cue":
-            row.setdefault("cue_us", event.board_us)
+def _info(note: dict[str, Any]) -> dict[str, Any]:
+    """What a trial's note tells of it."""
+    info = note.get("info") or {}
+    return {"info": info, "light": bool(info.get("light")), "catch": bool(info.get("catch"))}
+
+
+def _add(row: dict[str, Any], name: str, board_us: int, body: tuple[Any, ...], names: dict[str, Any]) -> None:
+    """What an event tells of the trial it falls into. ``names``: what the trial's note calls its states."""
+    if name == "rule":
+        row["presses"] = row.get("presses", 0) + 1
+    elif name == "trial_end":
+        row["ended"] = _ENDS.get(body[1], str(body[1]))
+    elif name == "state":
+        states, outcomes = names.get("states", ()), names.get("outcomes", ())
+        if body[0] < len(states) and states[body[0]] == "cue":
+            row.setdefault("cue_us", board_us)
         elif "cue_us" in row:
-            row.setdefault("end_us", event.board_us)  # the first state after the cue ends the wait
-        outcome = fields_["outcome"]
+            row.setdefault("end_us", board_us)  # the first state after the cue ends the wait
+        outcome = outcomes[body[0]] if body[0] < len(outcomes) else None
         if outcome is not None:
             row["outcome"] = outcome
             if outcome == "rewarded":
-                row.setdefault("reward_us", event.board_us)
+                row.setdefault("reward_us", board_us)
 
 
 # --- measures ---------------------------------------------------------------------------------------------------------

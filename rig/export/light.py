@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rig.archive.entry import Entry, SessionBytes
-from rig.events import Kind, read_json
 from rig.export.about import Light
 from rig.export.tables import event_tables
 
@@ -88,11 +87,10 @@ def pulses_of(session: SessionBytes) -> NDArray[np.int64]:
 
 def _powers_mw(session: SessionBytes) -> dict[int, float]:
     """Mean power of each trial's light, by the calibration: energy over the time it was on."""
-    notes = (read_json(payload) for kind, _, payload in session.records if kind == Kind.NOTE)
     return {
         note["trial"]: 1e6 * note["energy_mj"] / note["on_us"]
-        for note in notes
-        if note.get("note") == "light" and note.get("on_us") and note.get("energy_mj") is not None
+        for note in session.columns.notes("light")
+        if note.get("on_us") and note.get("energy_mj") is not None
     }
 
 

@@ -1,11 +1,13 @@
 """A journal as columns: every record's place, kind and time at once, and the lever as one trace.
 
-Floor 0: bytes in, arrays out. For whole studies, where decoding event by event is too slow; a record is believed only
-when its check holds (:meth:`Columns.sound`), as everywhere.
+Floor 0: bytes in, arrays out. For whole studies, where decoding event by event is too slow. A record is believed only
+when it is what was written, as everywhere: by the seals, which are quick to check a block at a time, and where there is
+none yet, by the record's own check.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,13 +19,13 @@ from numpy.typing import NDArray
 
 from rig import wire
 from rig.errors import RecordError
-from rig.events import Kind
-from rig.record.format import FRAME_BYTES, HEAD_BYTES, LOW32, MAGIC, PAYLOAD_LIMIT_BYTES, SYNC, scan
+from rig.events import Kind, read_json
+from rig.record import seal
+from rig.record.format import FRAME_BYTES, HEAD_BYTES, LOW32, MAGIC, PAYLOAD_LIMIT_BYTES, SYNC, Journal, Scan, scan
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_SYNC = int.from_bytes(SYNC, "little")
 _CHECK_AT, _LENGTH_AT, _KIND_AT, _HOST_AT = 2, FRAME_BYTES, FRAME_BYTES + 4, FRAME_BYTES + 5
 _NUMBER_AT, _STAMP_AT = HEAD_BYTES + 1, HEAD_BYTES + 5
 _BODY_AT = HEAD_BYTES + wire.EVENT_HEADER.size
@@ -39,10 +41,10 @@ class Lever:
 
 
 class Columns:
-    """The records of a journal's bytes, header included, in order; row i of every column is record i.
+    """The whole records of a journal's bytes, header included, in order; row i of every column is record i.
 
-    Where the file is whole, rows are found by the chain of lengths; else by the journal's own scan, and ``damaged``
-    says how many stretches were no record.
+    Where the file is whole, rows are found by the chain of lengths; else by the journal's own scan. ``damaged`` counts
+    the stretches that are no record, or, where every record's check holds, the sealed blocks that were changed.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -50,15 +52,28 @@ class Columns:
             raise RecordError("not a journal: its header is missing; run `rig verify` on it")
         self.data = data
         self._bytes: NDArray[np.uint8] = np.frombuffer(data, np.uint8)
-        found = _chain(self._bytes)
-        self.damaged = 0
-        if found is None:
+        found = _chain(data)
+        self.at = np.empty(0, np.int64) if found is None else found
+        changed = self._changed()
+        self.damaged = changed
+        if found is None or changed:
             slow = scan(data[len(MAGIC) :], len(MAGIC))
-            found, self.damaged = np.frombuffer(slow.offsets, np.uint64).astype(np.int64), len(slow.damage)
-        self.at = found
+            self.at = np.frombuffer(slow.offsets, np.uint64).astype(np.int64)
+            self.damaged = len(slow.damage) or changed
+            for name in ("kind", "size"):  # which were those of the chain
+                vars(self).pop(name)
+
+    def _changed(self) -> int:
+        """How many sealed blocks are not what was sealed, and how many records after the last seal fail their check."""
+        seals = self.note_rows("seal")
+        told = np.union1d(seals, np.flatnonzero(self.kind == Kind.SUMMARY))  # the last seal holds the summary too
+        offsets = array("Q", self.at[told].tolist())
+        blocks = list(seal.blocks(Journal(self.data, 0, Scan(offsets, [], len(self.data)))))
+        after = np.flatnonzero(self.at >= (blocks[-1].end if blocks else 0))
+        return sum(not block.whole for block in blocks) + int((~self._sound(after)).sum())
 
     def _field(self, offset: int, kind: str, rows: Ints | None = None) -> NDArray[Any]:
-        return _read(self._bytes, (self.at if rows is None else self.at[rows]) + offset, kind)
+        return _read(self.data, (self.at if rows is None else self.at[rows]) + offset, kind)
 
     @cached_property
     def size(self) -> Ints:
@@ -73,9 +88,8 @@ class Columns:
     @cached_property
     def message(self) -> NDArray[np.uint8]:
         """The message's number where the record is an event or a command, else 0."""
-        message = self._bytes[np.minimum(self.at + HEAD_BYTES, len(self._bytes) - 1)]
-        carries = (self.kind == Kind.EVENT) | (self.kind == Kind.COMMAND)
-        return np.where(carries & (self.size > 0), message, 0).astype(np.uint8)
+        carries = ((self.kind == Kind.EVENT) | (self.kind == Kind.COMMAND)) & (self.size > 0)
+        return np.where(carries, self._bytes[np.where(carries, self.at + HEAD_BYTES, 0)], 0).astype(np.uint8)
 
     @cached_property
     def events(self) -> Ints:
@@ -100,8 +114,19 @@ class Columns:
 
     def rows(self, *messages: str) -> Ints:
         """The events of these names."""
-        numbers = [wire.BY_NAME[name].number for name in messages]
-        return self.events[np.isin(self.message[self.events], numbers)]
+        wanted = np.zeros(256, np.bool_)
+        wanted[[wire.BY_NAME[name].number for name in messages]] = True
+        return self.events[wanted[self.message[self.events]]]
+
+    def note_rows(self, name: str) -> Ints:
+        """The notes of this name, as :func:`rig.events.note` writes them."""
+        notes, begins = np.flatnonzero(self.kind == Kind.NOTE), f'{{"note":"{name}"'.encode()
+        notes = notes[self.size[notes] >= len(begins)]
+        return notes[(self._field(HEAD_BYTES, f"({len(begins)},)u1", notes) == list(begins)).all(axis=1)]
+
+    def notes(self, name: str) -> Iterator[dict[str, Any]]:
+        """What the notes of this name say."""
+        return (read_json(self.payload(row)) for row in self.note_rows(name).tolist())
 
     def payload(self, row: int) -> bytes:
         """The payload of a record."""
@@ -112,17 +137,11 @@ class Columns:
         """What these events of one name say, as bytes (rows, n): all of a fixed size, so without a tail."""
         return self._field(_BODY_AT, f"({wire.BY_NAME[message].body.size},)u1", rows)
 
-    def begin_with(self, text: bytes, rows: Ints) -> NDArray[np.bool_]:
-        """Which of these rows have a payload that begins so."""
-        found = self.size[rows] >= len(text)
-        found[found] = (self._field(HEAD_BYTES, f"({len(text)},)u1", rows[found]) == list(text)).all(axis=1)
-        return found
-
     def numbers(self, rows: Ints) -> Ints:
         """The event number of each of these rows."""
         return self._field(_NUMBER_AT, "<u4", rows).astype(np.int64)
 
-    def sound(self, rows: Ints) -> NDArray[np.bool_]:
+    def _sound(self, rows: Ints) -> NDArray[np.bool_]:
         """Whether the check of each of these records holds."""
         view = memoryview(self.data)
         begin = self.at[rows] + FRAME_BYTES
@@ -132,18 +151,11 @@ class Columns:
         checks = self._field(_CHECK_AT, "<u4", rows)
         return np.asarray(sums ^ (self.at[rows] & LOW32).astype(np.uint32) == checks)
 
-    def records(self, rows: Ints) -> Iterator[tuple[int, int, bytes]]:
-        """``(kind, host_ns, payload)`` of these rows, as :func:`rig.events.read_events` takes them; only sound ones."""
-        good = rows[self.sound(rows)]
-        times = self._field(_HOST_AT, "<i8", good).tolist()
-        for row, kind, host_ns in zip(good.tolist(), self.kind[good].tolist(), times, strict=True):
-            yield kind, host_ns, self.payload(row)
-
     @cached_property
     def lever(self) -> Lever:
         """Every lever sample. Raises RecordError where there is none."""
         rows = self.rows("lever")
-        rows = rows[self.sound(rows) & (self.size[rows] > _BODY_AT - HEAD_BYTES + _LEVER.body.size)]
+        rows = rows[self.size[rows] > _BODY_AT - HEAD_BYTES + _LEVER.body.size]
         if not len(rows):
             raise RecordError("the record holds no lever samples")
         samples = (self.size[rows] - (_BODY_AT - HEAD_BYTES) - _LEVER.body.size) // 2
@@ -154,7 +166,7 @@ class Columns:
         for n in np.unique(samples).tolist():  # batches of one size at a time: few sizes, many batches
             mine = np.flatnonzero(samples == n)
             place = (ends[mine] - n)[:, None] + np.arange(n)
-            offsets = _read(self._bytes, self.at[rows[mine]] + _BODY_AT + _LEVER.body.size, f"({n},)<i2")
+            offsets = _read(self.data, self.at[rows[mine]] + _BODY_AT + _LEVER.body.size, f"({n},)<i2")
             counts[place] = first[mine, None] + offsets
             t_us[place] = self.board_us[rows[mine], None] - period_us[mine, None] * np.arange(n - 1, -1, -1)
         return Lever(t_us, counts)
@@ -182,25 +194,23 @@ def even_trace(lever: Lever, period_us: int = 1000) -> tuple[int, Ints]:
     return begin_us, lever.counts[np.maximum.accumulate(last)]
 
 
-def _read(data: NDArray[np.uint8], at: Ints, kind: str) -> NDArray[Any]:
+def _read(data: bytes, at: Ints, kind: str) -> NDArray[Any]:
     """Little-endian numbers at any byte places: (places,), or (places, n) for a kind such as ``(10,)<i2``."""
     wanted = np.dtype(kind)
     width = wanted.itemsize
-    spread = np.lib.stride_tricks.as_strided(data, (max(len(data) - width + 1, 0), width), (1, 1), writeable=False)
-    return np.ascontiguousarray(spread[at]).view(wanted.base).reshape(len(at), *wanted.shape)
+    # Windows of bytes that overlap, picked as they are: numpy copies each in one go, aligned or not.
+    windows = np.ndarray((max(len(data) - width + 1, 0),), f"V{width}", data, strides=(1,))
+    return windows[at].view(wanted.base).reshape(len(at), *wanted.shape)
 
 
-def _chain(data: NDArray[np.uint8]) -> Ints | None:
+def _chain(data: bytes) -> Ints | None:
     """Where records begin, if one follows the other from the header to the file's end; else None."""
     begin, end = len(MAGIC), len(data)
     if begin == end:
         return np.empty(0, np.int64)
-    halves = []
-    for phase in (0, 1):  # a mark may begin at an even or at an odd byte
-        words = np.frombuffer(data, "<u2", (end - phase) // 2, phase)
-        halves.append(2 * np.flatnonzero(words == _SYNC) + phase)
-    at = np.sort(np.concatenate(halves), kind="stable")
-    at = at[(at >= begin) & (at <= end - HEAD_BYTES)]
+    bytes_ = np.frombuffer(data, np.uint8)
+    at = np.flatnonzero(bytes_[begin + 1 : end - HEAD_BYTES + 2] == SYNC[1]) + begin
+    at = at[bytes_[at] == SYNC[0]]
     sizes = _read(data, at + _LENGTH_AT, "<u4").astype(np.int64)
     following = at + HEAD_BYTES + sizes
     return _follow(at, following, sizes, begin, end)

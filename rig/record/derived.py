@@ -129,7 +129,6 @@ def trial_columns(entry: Entry) -> dict[str, Any]:
 def event_columns(columns: Columns) -> dict[str, Any]:
     """Every event but lever samples: number, times, trial, name, what it says in a word, and its fields as JSON."""
     rows = columns.events[columns.message[columns.events] != wire.BY_NAME["lever"].number]
-    rows = rows[columns.sound(rows)]
     words, which = _said_by_all(columns, rows)
     begun = columns.rows("trial_begin")
     trials = columns.bodies("trial_begin", begun)[:, :4].copy().view("<u4").ravel().astype(np.int64)
@@ -165,7 +164,6 @@ def _said_by_all(columns: Columns, rows: Ints) -> tuple[list[tuple[str, str, str
     which[alone] = np.flatnonzero(alone)
     speakers, which = np.unique(which, return_inverse=True)
     notes = np.flatnonzero(columns.kind == Kind.NOTE)
-    notes = notes[columns.sound(notes)]
     reader, words = EventReader(), []
     for row in np.union1d(rows[speakers], notes).tolist():
         payload = columns.payload(row)

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rig import wire
-from rig.archive.entry import Entry, SessionBytes
+from rig.archive.entry import Entry, SessionBytes, press_rows
 from rig.curves.trajectory import SEGMENT_HZ
 from rig.errors import RecordError
-from rig.events import read_events
 from rig.record.columns import Columns, Ints
 
 Floats = NDArray[np.float64]
@@ -65,7 +64,7 @@ def session_view(session: SessionBytes, entry: Entry) -> SessionView:
     cue_us = np.array([trial.cue_us for trial in trials], np.int64)
     begin_us = np.array([trial.begin_us for trial in trials], np.int64)
     bounds_us = [*begin_us.tolist(), int(session.columns.board_us.max()) + 1]
-    presses_us = np.array([e.board_us for e in read_events(session.records) if e.fields.get("decision") == "press"])
+    presses_us = session.columns.board_us[press_rows(session.columns)]
     pulses_us = _pulses(session.columns)
 
     def seconds(times: Sequence[int | None]) -> Floats:
@@ -85,7 +84,7 @@ def session_view(session: SessionBytes, entry: Entry) -> SessionView:
         lit=np.array([len(pulses) > 0 for pulses in light_s], np.bool_),
         end_s=seconds([trial.end_us for trial in trials]),
         reward_s=seconds([trial.reward_us for trial in trials]),
-        presses_s=by_trial(presses_us.astype(np.int64)),
+        presses_s=by_trial(presses_us),
         licks_s=by_trial(_licks(session.columns)),
         light_s=light_s,
         lever_mm=_levers(session, cue_us),
