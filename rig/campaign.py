@@ -19,7 +19,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from rig.archive.entry import Entry
 from rig.config import Config, from_plain
 from rig.errors import ConfigError, RigError
 from rig.plan import Calendar, Light, Plan
@@ -27,6 +26,7 @@ from rig.plan.draw import derived_seed
 from rig.plan.make import PlanSpec, make_plan
 from rig.plan.today import Today
 from rig.record.derived import derive
+from rig.record.entry import Entry
 from rig.session.launch import Order, intend, launched
 from rig.session.summary import Rules
 from rig.subject.history import History

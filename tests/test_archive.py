@@ -17,9 +17,9 @@ from sqlalchemy import create_engine, inspect, text
 from studies import study_place  # noqa: F401
 
 from rig.archive import Archive, schema, tables
-from rig.archive.entry import Entry
 from rig.errors import ConfigError, RecordError
 from rig.record.derived import entry_of
+from rig.record.entry import Entry
 from rig.record.folder import sessions
 
 ENTRIES: dict[Path, list[Entry]] = {}

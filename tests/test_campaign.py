@@ -11,11 +11,11 @@ import pytest
 from rehearse import rig_folder
 from studies import small_study, study_place  # noqa: F401 (fixture)
 
-from rig.archive.entry import Entry
 from rig.campaign import Job, run_job, run_study
 from rig.cli import main
 from rig.errors import ConfigError
 from rig.plan.draw import derived_seed
+from rig.record.entry import Entry
 
 
 def files(place: Path) -> dict[str, bytes]:

@@ -14,10 +14,11 @@ RIG = Path(__file__).parent.parent / "rig"
 FLOORS: dict[str, int] = {}
 for _floor, _rooms in enumerate(
     (
-        "archive.entry calibration clock config curves curves.learning curves.text errors events experiment.blocks"
+        "calibration clock config curves curves.learning curves.text errors events experiment.blocks"
         " experiment.ceilings experiment.draw experiment.params experiment.parts experiment.table experiment.task"
         " experiment.worst imaging.frames"
-        " imaging.trialcode light.proof numbering pins plan record.columns record.format record.seal record.view"
+        " imaging.trialcode light.proof numbering pins plan record.columns record.entry record.format record.seal"
+        " record.view"
         " session.course session.summary session.watcher sound subject.water subject.welfare training units wire"
         " wiregen",
         "archive board bodies.animals bodies.core bodies.machine bodies.pty bodies.sim config.file experiment.manual"

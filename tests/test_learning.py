@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from rig.archive.entry import MICRONS
 from rig.curves.learning import NAMES, Learning, learning, natural, quick_matrix
 from rig.curves.text import effect, plain_curves, trend
 from rig.curves.trajectory import correlation_matrix
 from rig.errors import RecordError
+from rig.record.entry import MICRONS
 
 Rows = tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]
 RNG = np.random.default_rng(7)

@@ -18,9 +18,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from rig.archive import tables
-from rig.archive.entry import Entry
 from rig.archive.schema import bring_up_to_date
 from rig.errors import ConfigError, RecordError
+from rig.record.entry import Entry
 
 BUSY_S = 30  # how long a writer waits for another one
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}

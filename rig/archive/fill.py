@@ -17,11 +17,11 @@ from typing import Any
 from sqlalchemy.engine import make_url
 
 from rig.archive import Archive, folder_below
-from rig.archive.entry import MEASURES_VERSION, Entry
 from rig.config import Config
 from rig.config.file import beside
-from rig.errors import RecordError, RigError
-from rig.record.derived import MEASURES, derive, entry_of
+from rig.errors import RigError
+from rig.record.derived import MEASURES, derive, entry_or_why
+from rig.record.entry import MEASURES_VERSION, Entry
 from rig.record.folder import JOURNAL, sessions
 
 FILE = "archive.sqlite"
@@ -157,18 +157,12 @@ def _prepared(folders: Sequence[Path], workers: int | None, *, parquet: bool) ->
     jobs = [(folder, parquet) for folder in folders]
     workers = workers or os.cpu_count() or 1
     if len(jobs) < 4 or workers == 1:
-        yield from zip(folders, map(_try_prepare, jobs), strict=True)
+        yield from zip(folders, map(entry_or_why, jobs), strict=True)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-        yield from zip(folders, pool.map(_try_prepare, jobs, chunksize=4), strict=True)
-
-
-def _try_prepare(job: tuple[Path, bool]) -> Entry | str:
-    folder, parquet = job
-    try:
-        return derive(folder) if parquet else entry_of(folder)
-    except RecordError as error:
-        return str(error)
+    context = get_context("forkserver")
+    context.set_forkserver_preload([entry_or_why.__module__])  # numpy and all that once, not in every worker
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        yield from zip(folders, pool.map(entry_or_why, jobs, chunksize=4), strict=True)
 
 
 def clashes(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rig.archive.entry import WHICH, pushes_mm
 from rig.curves.stats import GroupCurve, group_curve
 from rig.curves.trajectory import FEWEST_PUSHES
 from rig.errors import RecordError
+from rig.record.entry import WHICH, pushes_mm
 
 Floats = NDArray[np.float64]
 Row = Mapping[str, Any]

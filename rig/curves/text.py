@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from rig.archive.entry import WHICH
 from rig.curves.learning import NAMES, Floats, Learning
 from rig.curves.mixed import MixedModel, mixed_model
 from rig.curves.stats import light_effect
+from rig.record.entry import WHICH
 
 CSV_HEADER = ("group", "mouse", "day", "light_day", "trials", *NAMES)
 BLOCKS = "▁▂▃▄▅▆▇█"

@@ -18,12 +18,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from rig.archive.entry import session_entry
 from rig.errors import RecordError
 from rig.events import Event, Kind, read_json
 from rig.imaging.frames import FAULTS
 from rig.record.brief import moves_of
 from rig.record.derived import read_session
+from rig.record.entry import session_entry
 from rig.record.folder import events_of, journal_path, manifest_of, read_entries, summary_of
 from rig.record.journal import Record
 from rig.record.view import SessionView, session_view, view_lines

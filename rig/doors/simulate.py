@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rig.archive import Archive, folder_below
-from rig.archive.entry import Entry
 from rig.archive.fill import FILE, sync
 from rig.campaign import Job, Study, run_study
 from rig.config.file import load_config
@@ -28,6 +27,7 @@ from rig.doors.curve import print_curves
 from rig.errors import ConfigError
 from rig.figures.curve import draw_curves
 from rig.plan.file import read_plan
+from rig.record.entry import Entry
 from rig.session.summary import Rules
 
 FIGURE = "learning.png"

@@ -38,7 +38,7 @@ def nwb_name(subject: str, session: str, *, light: bool) -> Path:
 
 
 def export_index(rows: Iterable[dict[str, Any]], out: Path, form: str) -> Path:
-    """One row a session (:class:`rig.archive.entry.SessionRow`) as ``sessions.parquet`` or ``sessions.csv``."""
+    """One row a session (:class:`rig.record.entry.SessionRow`) as ``sessions.parquet`` or ``sessions.csv``."""
     import pyarrow as pa  # noqa: PLC0415
 
     table = pa.Table.from_pylist([{key: value for key, value in row.items() if key != "params"} for row in rows])

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rig.archive.entry import Entry, SessionBytes
 from rig.export.about import Light
 from rig.export.tables import event_tables
+from rig.record.entry import Entry, SessionBytes
 
 Seconds = Callable[[Any], NDArray[np.float64]]
 _UNSAID = Light(float("nan"), "not recorded")

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rig import wire
-from rig.archive.entry import Entry, SessionBytes
 from rig.errors import ConfigError, RecordError
 from rig.export.about import About
 from rig.export.light import add_light
 from rig.export.tables import TIMES, event_tables
 from rig.record.columns import even_trace
 from rig.record.derived import trial_columns
+from rig.record.entry import Entry, SessionBytes
 
 _MEANT = {message.name: message.doc for message in wire.MESSAGES}
 _TRIAL_WORDS = {

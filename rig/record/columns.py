@@ -26,8 +26,16 @@ from rig.record.format import FRAME_BYTES, HEAD_BYTES, LOW32, MAGIC, PAYLOAD_LIM
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_CHECK_AT, _LENGTH_AT, _KIND_AT, _HOST_AT = 2, FRAME_BYTES, FRAME_BYTES + 4, FRAME_BYTES + 5
-_NUMBER_AT, _STAMP_AT = HEAD_BYTES + 1, HEAD_BYTES + 5
+# What is looked at of every record, and of events as well, read in one go: a journal is larger than a cache.
+_HEAD = np.dtype(
+    {
+        "names": ["check", "size", "kind", "host_ns", "message", "number", "stamp_us"],
+        "formats": ["<u4", "<u4", "u1", "<i8", "u1", "<u4", "<u4"],
+        "offsets": [2, FRAME_BYTES, FRAME_BYTES + 4, FRAME_BYTES + 5, HEAD_BYTES, HEAD_BYTES + 1, HEAD_BYTES + 5],
+        "itemsize": HEAD_BYTES + 9,
+    }
+)
+_PIECE = 1 << 19  # bytes read at a time
 _BODY_AT = HEAD_BYTES + wire.EVENT_HEADER.size
 _LEVER, _ZEROED = wire.BY_NAME["lever"], wire.BY_NAME["zeroed"]
 
@@ -51,14 +59,12 @@ class Columns:
         if not data.startswith(MAGIC):
             raise RecordError("not a journal: its header is missing; run `rig verify` on it")
         self.data = data
-        self._bytes: NDArray[np.uint8] = np.frombuffer(data, np.uint8)
         found = _chain(data)
-        self.at = np.empty(0, np.int64) if found is None else found
-        changed = self._changed()
-        self.damaged = changed
+        self.at, self._heads = _picked(data, np.empty(0, np.int64)) if found is None else found
+        self.damaged = changed = self._changed()
         if found is None or changed:
             slow = scan(data[len(MAGIC) :], len(MAGIC))
-            self.at = np.frombuffer(slow.offsets, np.uint64).astype(np.int64)
+            self.at, self._heads = _picked(data, np.frombuffer(slow.offsets, np.uint64).astype(np.int64))
             self.damaged = len(slow.damage) or changed
             for name in ("kind", "size"):  # which were those of the chain
                 vars(self).pop(name)
@@ -72,24 +78,24 @@ class Columns:
         after = np.flatnonzero(self.at >= (blocks[-1].end if blocks else 0))
         return sum(not block.whole for block in blocks) + int((~self._sound(after)).sum())
 
-    def _field(self, offset: int, kind: str, rows: Ints | None = None) -> NDArray[Any]:
-        return _read(self.data, (self.at if rows is None else self.at[rows]) + offset, kind)
+    def _field(self, offset: int, kind: str, rows: Ints) -> NDArray[Any]:
+        return _read(self.data, self.at[rows] + offset, kind)
 
     @cached_property
     def size(self) -> Ints:
         """Bytes of each payload."""
-        return self._field(_LENGTH_AT, "<u4").astype(np.int64)
+        return self._heads["size"].astype(np.int64)
 
     @cached_property
     def kind(self) -> NDArray[np.uint8]:
         """What kind of record each is (:class:`rig.events.Kind`)."""
-        return self._bytes[self.at + _KIND_AT]
+        return np.ascontiguousarray(self._heads["kind"])
 
     @cached_property
     def message(self) -> NDArray[np.uint8]:
         """The message's number where the record is an event or a command, else 0."""
         carries = ((self.kind == Kind.EVENT) | (self.kind == Kind.COMMAND)) & (self.size > 0)
-        return np.where(carries, self._bytes[np.where(carries, self.at + HEAD_BYTES, 0)], 0).astype(np.uint8)
+        return np.asarray(self._heads["message"] * carries)
 
     @cached_property
     def events(self) -> Ints:
@@ -99,12 +105,12 @@ class Columns:
     @cached_property
     def host_ns(self) -> Ints:
         """When the host had it."""
-        return self._field(_HOST_AT, "<i8").astype(np.int64)
+        return self._heads["host_ns"].astype(np.int64)
 
     @cached_property
     def board_us(self) -> Ints:
         """Board time of each event, unwrapped as :class:`rig.clock.Unwrapper` does; -1 for other records."""
-        stamps = self._field(_STAMP_AT, "<u4", self.events).astype(np.int64)
+        stamps = self._heads["stamp_us"][self.events].astype(np.int64)
         # A difference of stamps taken as signed finds the nearest: right as long as neighbours are within 35 minutes.
         steps = (np.diff(stamps) + (1 << 31)) % (1 << 32) - (1 << 31)
         times = np.full(len(self.at), -1, np.int64)
@@ -122,7 +128,8 @@ class Columns:
         """The notes of this name, as :func:`rig.events.note` writes them."""
         notes, begins = np.flatnonzero(self.kind == Kind.NOTE), f'{{"note":"{name}"'.encode()
         notes = notes[self.size[notes] >= len(begins)]
-        return notes[(self._field(HEAD_BYTES, f"({len(begins)},)u1", notes) == list(begins)).all(axis=1)]
+        same: NDArray[np.bool_] = (self._field(HEAD_BYTES, f"({len(begins)},)u1", notes) == list(begins)).all(axis=1)
+        return notes[same]
 
     def notes(self, name: str) -> Iterator[dict[str, Any]]:
         """What the notes of this name say."""
@@ -139,7 +146,7 @@ class Columns:
 
     def numbers(self, rows: Ints) -> Ints:
         """The event number of each of these rows."""
-        return self._field(_NUMBER_AT, "<u4", rows).astype(np.int64)
+        return np.asarray(self._heads["number"][rows].astype(np.int64))
 
     def _sound(self, rows: Ints) -> NDArray[np.bool_]:
         """Whether the check of each of these records holds."""
@@ -148,8 +155,7 @@ class Columns:
         end = begin + (HEAD_BYTES - FRAME_BYTES) + self.size[rows]
         pairs = zip(begin.tolist(), end.tolist(), strict=True)
         sums = np.fromiter((crc32(view[a:b]) for a, b in pairs), np.uint32, len(rows))
-        checks = self._field(_CHECK_AT, "<u4", rows)
-        return np.asarray(sums ^ (self.at[rows] & LOW32).astype(np.uint32) == checks)
+        return np.asarray(sums ^ (self.at[rows] & LOW32).astype(np.uint32) == self._heads["check"][rows])
 
     @cached_property
     def lever(self) -> Lever:
@@ -203,21 +209,32 @@ def _read(data: bytes, at: Ints, kind: str) -> NDArray[Any]:
     return windows[at].view(wanted.base).reshape(len(at), *wanted.shape)
 
 
-def _chain(data: bytes) -> Ints | None:
-    """Where records begin, if one follows the other from the header to the file's end; else None."""
-    begin, end = len(MAGIC), len(data)
-    if begin == end:
-        return np.empty(0, np.int64)
-    bytes_ = np.frombuffer(data, np.uint8)
-    at = np.flatnonzero(bytes_[begin + 1 : end - HEAD_BYTES + 2] == SYNC[1]) + begin
-    at = at[bytes_[at] == SYNC[0]]
-    sizes = _read(data, at + _LENGTH_AT, "<u4").astype(np.int64)
-    following = at + HEAD_BYTES + sizes
-    return _follow(at, following, sizes, begin, end)
+def _picked(data: bytes, at: Ints) -> tuple[Ints, NDArray[Any]]:
+    """Places of records, and their heads."""
+    return at, _read(data + bytes(_HEAD.itemsize), at, f"V{_HEAD.itemsize}").view(_HEAD)
+
+
+def _chain(data: bytes) -> tuple[Ints, NDArray[Any]] | None:
+    """Places and heads of records, if one follows the other from the header to the file's end; else None."""
+    width = _HEAD.itemsize
+    places, heads = [], []
+    for begin in range(len(MAGIC), len(data), _PIECE):
+        piece = data[begin : begin + _PIECE + width].ljust(_PIECE + width, b"\0")
+        bytes_ = np.frombuffer(piece, np.uint8)
+        marks = np.flatnonzero(bytes_[1 : _PIECE + 1] == SYNC[1])
+        marks = marks[bytes_[marks] == SYNC[0]]
+        places.append(marks + begin)
+        heads.append(_read(piece, marks, f"V{width}"))
+    if not places:
+        return _picked(data, np.empty(0, np.int64))
+    at, head = np.concatenate(places), np.concatenate(heads)
+    sizes = head.view(_HEAD)["size"].astype(np.int64)
+    rows = _follow(at, at + HEAD_BYTES + sizes, sizes, len(MAGIC), len(data))
+    return None if rows is None else (at[rows], head[rows].view(_HEAD))
 
 
 def _follow(at: Ints, following: Ints, sizes: Ints, begin: int, end: int) -> Ints | None:
-    """The marks that are reached from the first by the lengths: the others are bytes that look like one."""
+    """Which marks are reached from the first by the lengths: the others are bytes that look like one."""
     if not len(at) or at[0] != begin:
         return None
     breaks = np.flatnonzero(np.append(following[:-1] != at[1:], True))
@@ -229,7 +246,7 @@ def _follow(at: Ints, following: Ints, sizes: Ints, begin: int, end: int) -> Int
         target = int(following[stop])
         if target == end:
             rows = np.concatenate(parts)
-            return at[rows] if (sizes[rows] <= PAYLOAD_LIMIT_BYTES).all() else None
+            return rows if (sizes[rows] <= PAYLOAD_LIMIT_BYTES).all() else None
         here = int(np.searchsorted(at, target))
         if here >= len(at) or at[here] != target:
             return None

@@ -17,10 +17,10 @@ import msgspec
 import numpy as np
 
 from rig import wire
-from rig.archive.entry import MEASURES_VERSION, Entry, Found, SessionBytes, session_entry
 from rig.errors import RecordError
 from rig.events import EventReader, Kind, read_json
 from rig.record.columns import Columns, Ints
+from rig.record.entry import MEASURES_VERSION, Entry, Found, SessionBytes, session_entry
 
 JOURNAL = "journal"
 MEASURES = "measures.msgpack"
@@ -76,6 +76,15 @@ def derive(folder: Path) -> Entry:
     if not all(_fresh(folder / name, folder / JOURNAL) for name in (EVENTS, TRIALS)):
         _write_parquet(folder, entry, session)
     return entry
+
+
+def entry_or_why(job: tuple[Path, bool]) -> Entry | str:
+    """The entry of a folder (True: and what lies beside its journal), or why there is none; for many, in processes."""
+    folder, parquet = job
+    try:
+        return derive(folder) if parquet else entry_of(folder)
+    except RecordError as error:
+        return str(error)
 
 
 def _fresh(path: Path, journal: Path) -> bool:

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rig import wire
-from rig.archive.entry import Entry, SessionBytes, press_rows
 from rig.curves.trajectory import SEGMENT_HZ
 from rig.errors import RecordError
 from rig.record.columns import Columns, Ints
+from rig.record.entry import Entry, SessionBytes, press_rows
 
 Floats = NDArray[np.float64]
 BEFORE_S, AFTER_S = 1.0, 10.0  # of the lever, around each cue

@@ -212,7 +212,8 @@ def session_entry(session: SessionBytes, found: Found | None = None, *, measured
 def press_rows(columns: Columns) -> NDArray[np.int64]:
     """The events in which a lever rule decided: this was a press."""
     rows = columns.rows("rule")
-    return rows[columns.bodies("rule", rows)[:, _DECISION] == wire.Decision.PRESS]
+    pressed: NDArray[np.bool_] = columns.bodies("rule", rows)[:, _DECISION] == wire.Decision.PRESS
+    return rows[pressed]
 
 
 def _info(note: dict[str, Any]) -> dict[str, Any]:
