@@ -10,7 +10,8 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from itertools import zip_longest
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Any
 
@@ -152,16 +153,21 @@ def _up_to_date(folder: Path, held: Mapping[str, Any] | None) -> bool:
     return held["version"] == MEASURES_VERSION or bool(held["why"])
 
 
+def call_workers() -> None:
+    """Let them begin to load what they need, which takes as long as opening an archive: numpy and all that, once."""
+    forkserver.set_forkserver_preload([entry_or_why.__module__])
+    forkserver.ensure_running()
+
+
 def _prepared(folders: Sequence[Path], workers: int | None, *, parquet: bool) -> Iterator[tuple[Path, Entry | str]]:
     """Entries in the order of the folders, made by several processes where it pays; a string says why there is none."""
-    jobs = [(folder, parquet) for folder in folders]
+    jobs = [(folder, parquet, after) for folder, after in zip_longest(folders, folders[1:])]
     workers = workers or os.cpu_count() or 1
     if len(jobs) < 4 or workers == 1:
         yield from zip(folders, map(entry_or_why, jobs), strict=True)
         return
-    context = get_context("forkserver")
-    context.set_forkserver_preload([entry_or_why.__module__])  # numpy and all that once, not in every worker
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    call_workers()
+    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
         yield from zip(folders, pool.map(entry_or_why, jobs, chunksize=4), strict=True)
 
 

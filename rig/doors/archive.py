@@ -21,7 +21,7 @@ from pathlib import Path
 from sqlalchemy.engine import make_url
 
 from rig.archive import Archive, folder_below
-from rig.archive.fill import FILE, Synced, clashes, open_archive, rebuild, sync
+from rig.archive.fill import FILE, Synced, call_workers, clashes, open_archive, rebuild, sync
 from rig.config.file import beside, load_config
 from rig.errors import ConfigError, RecordError
 from rig.record.folder import sessions
@@ -43,6 +43,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """The command."""
+    if args.act != "show" and args.workers != 1:
+        call_workers()
     with opened(args.data, args.config) as (archive, data):
         if args.act == "show":
             return _show(args, archive, data)

@@ -25,22 +25,45 @@ PANELS = (
     ("within_r", "median pairwise r over 2 s", "Trajectory correlation within days", 1.0),
 )
 EXAMPLES = 14  # pushes drawn of a day
+WIDE_IN, HIGH_IN, LEFT_IN, BELOW_IN = 11.5, 9.0, 0.62, 0.5
 BESIDE = 0.3  # how far right of its day a point of trials with light stands, days
 
 
 def draw_curves(groups: Mapping[str, Learning], path: Path, title: str = "") -> None:
     """Write the figure. ``groups``: curves by the group's name; one group needs no name."""
-    figure = new_figure(11.5, 9.0)
-    grid = figure.add_gridspec(3, 12)
-    places = [grid[0, 0:4], grid[0, 4:8], grid[0, 8:12], grid[1, 0:4], grid[1, 4:8]]
-    for place, (name, label, heading, scale) in zip(places, PANELS, strict=True):
-        axes = tidy(figure.add_subplot(place), x="day", y=label, title=heading)
-        _curve_panel(axes, groups, name, scale)
+    figure = new_figure(WIDE_IN, HIGH_IN, layout=None)
     one = max(groups.values(), key=lambda curves: len(curves.mice))
-    _matrix_panel(figure, figure.add_subplot(grid[1, 8:12]), one)
-    _example_panels(figure, grid, one)
-    figure.suptitle(title or say(groups), fontsize=10.5, x=0.01, ha="left", color=INK)
+    entries = sum(1 + bool(curves.light_days) for curves in groups.values())
+    places = _Places(figure, -(-entries // 2))
+    for i, (name, label, heading, scale) in enumerate(PANELS):
+        axes = tidy(places.axes(i // 3, i % 3, 3), x="day", y=label, title=heading)
+        _curve_panel(axes, groups, name, scale)
+    _matrix_panel(figure, places.axes(1, 2, 3, bar=True), one)
+    _example_panels(places, one)
+    figure.suptitle(title or say(groups), fontsize=10.5, x=0.01, y=0.985, ha="left", va="top", color=INK)
     save(figure, path)
+
+
+class _Places:
+    """Where panels stand, in inches: a layout that measures every label takes longer than all else."""
+
+    def __init__(self, figure: Any, legend_rows: int) -> None:
+        self.figure = figure
+        self._above_in = 0.3 + 0.155 * legend_rows  # heading and legend of a panel
+        self._high_in = (HIGH_IN - 0.3 - 2 * self._above_in - 0.32 - 3 * BELOW_IN) / 3
+
+    def axes(self, row: int, column: int, columns: int, *, bar: bool = False, **shared: Any) -> Any:
+        """Axes in one of so many columns; only three of them leave room for labels between. ``bar``: and for one."""
+        between_in = 0.72 if columns == 3 else 0.3
+        wide_in = (WIDE_IN - LEFT_IN - 0.15 - between_in * (columns - 1)) / columns
+        left_in = LEFT_IN + column * (wide_in + between_in)
+        above_in = 0.3 + self._above_in * min(row + 1, 2) + (0.32 if row == 2 else 0)
+        bottom_in = HIGH_IN - above_in - self._high_in - row * (self._high_in + BELOW_IN)
+        return self._add(left_in, bottom_in, wide_in - (0.75 if bar else 0), **shared)
+
+    def _add(self, left_in: float, bottom_in: float, wide_in: float, **shared: Any) -> Any:
+        place = (left_in / WIDE_IN, bottom_in / HIGH_IN, wide_in / WIDE_IN, self._high_in / HIGH_IN)
+        return self.figure.add_axes(place, **shared)
 
 
 def say(groups: Mapping[str, Learning]) -> str:
@@ -62,7 +85,8 @@ def _curve_panel(axes: Any, groups: Mapping[str, Learning], name: str, scale: fl
         lit = np.isin(days, curves.light_days)
         # On a light day the line goes on through its trials without light: the others stand beside it.
         values = scale * np.where(lit, curves.values["off"][name], curves.values["all"][name])
-        axes.plot(days, values.T, color=GREY if len(groups) == 1 else colour, lw=0.6, alpha=0.45, zorder=1)
+        each = np.stack([np.broadcast_to(days, values.shape), values], axis=2)
+        _thin(axes, each, color=GREY if len(groups) == 1 else colour, lw=0.6, alpha=0.45)
         of = group_curve(values)
         mean, sem = of.mean, np.nan_to_num(of.sem)
         axes.fill_between(days, mean - sem, mean + sem, color=colour, alpha=0.25, lw=0, zorder=2)
@@ -84,13 +108,21 @@ def _curve_panel(axes: Any, groups: Mapping[str, Learning], name: str, scale: fl
     axes.legend(fontsize=7.5, frameon=False, handlelength=1.4, columnspacing=0.9, handletextpad=0.4, **place)
 
 
+def _thin(axes: Any, lines: Floats, **style: Any) -> None:
+    """Many lines (lines, points, x and y), as one thing to draw."""
+    from matplotlib.collections import LineCollection  # noqa: PLC0415
+
+    axes.update_datalim(lines[np.isfinite(lines).all(axis=2)])
+    axes.add_collection(LineCollection(list(lines), zorder=1, **style), autolim=False)
+
+
 def _lit_points(axes: Any, curves: Learning, name: str, scale: float, lit: Any, colour: str, label: str) -> None:
     """Trials with light: an open diamond beside the day, each animal tied to its trials without."""
     days = np.array(curves.days)[lit]
     on, off = scale * curves.values["on"][name][:, lit], scale * curves.values["off"][name][:, lit]
-    for mouse in range(len(on)):
-        for j, day in enumerate(days):
-            axes.plot([day, day + BESIDE], [off[mouse, j], on[mouse, j]], color=colour, lw=0.5, alpha=0.35, zorder=1)
+    ends = np.broadcast_to(np.stack([days, days + BESIDE], axis=1), (*on.shape, 2))
+    ties = np.stack([ends, np.stack([off, on], axis=2)], axis=3).reshape(-1, 2, 2)
+    _thin(axes, ties[np.isfinite(ties).all(axis=(1, 2))], color=colour, lw=0.5, alpha=0.35)
     of = group_curve(on)
     style = {"fmt": "D", "color": colour, "mfc": "white", "mew": 1.6, "ms": 5.5, "lw": 1.6, "zorder": 4}
     n = int(np.isfinite(on).any(axis=1).sum())
@@ -112,30 +144,33 @@ def _matrix_panel(figure: Any, axes: Any, curves: Learning) -> None:
     tidy(axes, x="day", y="day", title=f"… and across days (n = {len(curves.mice)})")
     known = matrix[np.isfinite(matrix)]
     top = float(known.max()) if known.size else 1.0
-    image = axes.imshow(matrix, cmap="viridis", vmin=min(0.0, float(known.min()) if known.size else 0.0), vmax=top)
+    image = axes.imshow(
+        matrix, cmap="viridis", aspect="auto", vmin=min(0.0, float(known.min()) if known.size else 0.0), vmax=top
+    )
     step = max(1, len(curves.days) // 6)
     ticks = range(0, len(curves.days), step)
     for setter in (axes.set_xticks, axes.set_yticks):
         setter(list(ticks), [str(curves.days[i]) for i in ticks])
-    bar = figure.colorbar(image, ax=axes, shrink=0.9)
+    box = axes.get_position()
+    bar = figure.colorbar(image, cax=figure.add_axes((box.x1 + 0.008, box.y0, 0.011, box.height)))
     bar.set_label("median r, mean over mice", fontsize=8)
     bar.ax.tick_params(labelsize=7.5)
 
 
-def _example_panels(figure: Any, grid: Any, curves: Learning) -> None:
+def _example_panels(places: _Places, curves: Learning) -> None:
     """Pushes of one animal, the one nearest the group in likeness on its last day without light."""
     mouse = _typical(curves)
     stages = _stages(curves, mouse)
     shared: Any = None
-    for place, (heading, pushes, colour) in zip((0, 3, 6, 9), stages, strict=False):
-        axes = figure.add_subplot(grid[2, place : place + 3], sharey=shared)
+    for place, (heading, pushes, colour) in enumerate(stages):
+        axes = places.axes(2, place, 4, sharey=shared)
         shared = shared or axes
         tidy(axes, x="s from movement onset", y="lever, mm" if place == 0 else "", title=heading)
         if place:
             axes.tick_params(labelleft=False)
         t_s = np.arange(pushes.shape[1]) / SEGMENT_HZ
         some = pushes[np.linspace(0, len(pushes) - 1, min(EXAMPLES, len(pushes))).astype(int)]
-        axes.plot(t_s, some.T, color=GREY, lw=0.6, alpha=0.7)
+        _thin(axes, np.stack([np.broadcast_to(t_s, some.shape), some], axis=2), color=GREY, lw=0.6, alpha=0.7)
         axes.plot(t_s, pushes.mean(axis=0), color=colour, lw=2.2)
         axes.text(0.98, 0.97, f"n = {len(pushes)} pushes", transform=axes.transAxes, ha="right", va="top", fontsize=7.5)
         axes.set_xlim(0, t_s[-1])

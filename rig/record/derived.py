@@ -7,6 +7,7 @@ aside and renamed, so a reader never sees half of one. DuckDB, pandas and polars
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -78,9 +79,14 @@ def derive(folder: Path) -> Entry:
     return entry
 
 
-def entry_or_why(job: tuple[Path, bool]) -> Entry | str:
-    """The entry of a folder (True: and what lies beside its journal), or why there is none; for many, in processes."""
-    folder, parquet = job
+def entry_or_why(job: tuple[Path, bool, Path | None]) -> Entry | str:
+    """The entry of a folder (True: and what lies beside its journal), or why there is none; for many, in processes.
+
+    The disk is asked to fetch the journal that comes ``after`` in the meantime.
+    """
+    folder, parquet, after = job
+    if after is not None:
+        _fetch(after / JOURNAL)
     try:
         return derive(folder) if parquet else entry_of(folder)
     except RecordError as error:
@@ -209,6 +215,12 @@ def _write_table(path: Path, who: dict[str, str], columns: dict[str, Any]) -> No
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
+
+
+def _fetch(path: Path) -> None:
+    if hasattr(os, "posix_fadvise"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
 
 
 def _read(path: Path) -> bytes:
