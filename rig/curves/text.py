@@ -33,7 +33,7 @@ def curve_rows(groups: Mapping[str, Learning]) -> Iterator[tuple[Any, ...]]:
 
 
 def plain_curves(curves: Learning, *, statistics: bool = False) -> dict[str, Any]:
-    """Everything that the figure shows, in JSON's types; with ``statistics`` the mixed models as well."""
+    """Everything that the figure shows, in JSON's types; with ``statistics`` what light does and the mixed models."""
     plain: dict[str, Any] = {
         "mice": list(curves.mice),
         "days": list(curves.days),
@@ -53,7 +53,7 @@ def plain_curves(curves: Learning, *, statistics: bool = False) -> dict[str, Any
             }
     if any(len(pushes) for by_day in curves.pushes for pushes in by_day):
         plain["across_session_r"] = _plain(curves.matrix())
-    if curves.light.any():
+    if statistics and curves.light.any():
         plain["light_effect"] = {name: effect(curves, name) for name in EFFECTS}
     if statistics:
         plain["mixed_model"] = {name: _plain_fields(trend(curves, name)) for name in EFFECTS}

@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass
-class TrialRow:
+class TrialLine:
     """One trial, as people look at it."""
 
     trial: int
@@ -59,13 +59,13 @@ class TrialRow:
     ended: str = ""
 
 
-def trial_rows(events: list[Event]) -> list[TrialRow]:
+def trial_lines(events: list[Event]) -> list[TrialLine]:
     """The trials of a session, from its events."""
-    rows: list[TrialRow] = []
+    rows: list[TrialLine] = []
     cue_us: int | None = None
     for event in events:
         if event.name == "trial_begin":
-            rows.append(TrialRow(event.fields["trial"], event.board_us, gap_us=event.fields["gap_us"]))
+            rows.append(TrialLine(event.fields["trial"], event.board_us, gap_us=event.fields["gap_us"]))
             cue_us = None
         elif not rows:
             continue
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     view = _view(args)
     entries, damage = read_entries(args.session)
     manifest, summary = manifest_of(entries), summary_of(entries)
-    rows = trial_rows(list(events_of(entries)))
+    rows = trial_lines(list(events_of(entries)))
     timing = timing_at_end(manifest, entries)
     if args.json:
         del manifest["protocol"]["source"]
@@ -130,7 +130,7 @@ def _print(
     console: Console,
     manifest: dict[str, Any],
     summary: dict[str, Any] | None,
-    rows: list[TrialRow],
+    rows: list[TrialLine],
     timing: dict[str, Any],
     moves: list[str],
 ) -> None:

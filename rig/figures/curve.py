@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,16 @@ BESIDE = 0.3  # how far right of its day a point of trials with light stands, da
 
 def draw_curves(groups: Mapping[str, Learning], path: Path, title: str = "") -> None:
     """Write the figure. ``groups``: curves by the group's name; one group needs no name."""
-    figure = new_figure(WIDE_IN, HIGH_IN, layout=None)
     one = max(groups.values(), key=lambda curves: len(curves.mice))
+    likeness = Thread(target=lambda: one.matrices)  # while matplotlib loads, which takes as long
+    likeness.start()
+    figure = new_figure(WIDE_IN, HIGH_IN, layout=None)
     entries = sum(1 + bool(curves.light_days) for curves in groups.values())
     places = _Places(figure, -(-entries // 2))
     for i, (name, label, heading, scale) in enumerate(PANELS):
         axes = tidy(places.axes(i // 3, i % 3, 3), x="day", y=label, title=heading)
         _curve_panel(axes, groups, name, scale)
+    likeness.join()
     _matrix_panel(figure, places.axes(1, 2, 3, bar=True), one)
     _example_panels(places, one)
     figure.suptitle(title or say(groups), fontsize=10.5, x=0.01, y=0.985, ha="left", va="top", color=INK)
