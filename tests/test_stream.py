@@ -310,7 +310,7 @@ def test_requests_that_ask_for_the_wrong_thing(tmp_path: Path) -> None:
         assert isinstance(last_pong, schema.Pong)
         assert last_pong.id == 10, "none of these was answered"
         ask.send(bytes(schema.MAX_REQUEST_BYTES + 1))  # oversized: sent away, and it may come again
-        until(lambda: ask.poll(0) or _asks(ask), 10)
+        until(lambda: ask.poll(0) or _asks(ask))
     rig.end()
     assert rig.publisher.status["answer"]["refused"]["a malformed request"] == 5
     assert rig.publisher.status["answer"]["refused"]["a request for what is not there"] == 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import select
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from stream_peers import paced
+from stream_peers import paced, until
 from stream_rig import StreamRig
 
 from rig import wire
@@ -40,23 +41,28 @@ def test_the_python_example_runs(tmp_path: Path) -> None:
         found[1].replace("tcp://127.0.0.1:5555", rig.address).replace("tcp://127.0.0.1:5556", answers_at(rig.address))
     )
     example = subprocess.Popen([sys.executable, "-u", "-c", program], stdout=subprocess.PIPE, text=True)
-    assert example.stdout
+    said_so = example.stdout
+    assert said_so
     thread, stop = paced(rig, 200)
-    assert "is live" in example.stdout.readline()
+    assert "is live" in said_so.readline()
     stop.set()
     thread.join()
     press = wire.encode_event(
         "rule", 1, 5000, {"rule": 0, "decision": 3, "counts": 300, "since_us": 4000, "peak_counts": 0}
     )
-    for _ in range(100):  # its subscription may still be on the way
+
+    def pressed() -> bool:
+        """Once more, since its subscription may still be on the way; has it told of one?"""
         host_ns = time.monotonic_ns()
         rig.journal.append_batch(int(Kind.EVENT), host_ns, [press])
         rig.journal.commit()
         rig.publisher.committed(host_ns)
         rig.made += 1
-        time.sleep(0.02)
+        return bool(select.select([said_so], [], [], 0)[0])
+
+    until(pressed)
     example.send_signal(signal.SIGTERM)
-    said = example.communicate(timeout=10)[0].splitlines()
+    said = example.communicate(timeout=100)[0].splitlines()
     rig.end()
     assert said
     assert all(re.fullmatch(r"press, record \d+, at \d+\.\d{6} s of this computer's clock", line) for line in said)

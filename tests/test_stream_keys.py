@@ -46,7 +46,7 @@ def test_only_the_authorised_listen(tmp_path: Path) -> None:
             for _ in range(20):
                 with socket.create_connection((host, door)) as one:
                     one.sendall(os.urandom(500))
-        until(lambda: imaging.records > 2000, 30)
+        until(lambda: imaging.records > 2000)
         stop.set()
         thread.join()
         assert stranger.records == 0
