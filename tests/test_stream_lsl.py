@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,11 @@ from rig.stream.lsl import EVENTS, LEVER, Outlets, clock_offset_s
 from rig.stream.schema import Message
 
 
-def inlets() -> dict[str, pylsl.StreamInlet]:
+def inlets(session: str) -> dict[str, pylsl.StreamInlet]:
     """Both streams, found on the network as any program finds them."""
     found = {}
     for name in (EVENTS, LEVER):
-        infos = pylsl.resolve_byprop("name", name, timeout=60)
+        infos = pylsl.resolve_byprop("source_id", f"{name} {session}", timeout=60)
         assert infos, f"no stream {name}"
         found[name] = pylsl.StreamInlet(infos[0])
         found[name].open_stream(timeout=60)
@@ -41,10 +42,11 @@ def test_an_inlet_has_each_event_at_the_journals_time(tmp_path: Path) -> None:
             heard.append((message, here_ns))
             bounds_us.append(line.place(message.at_ns)[1])
 
-    rig = StreamRig(tmp_path / "data")
+    session = f"M{os.getpid()}/2026-03-02_1"  # LSL finds the streams of others on this network as well
+    rig = StreamRig(tmp_path / "data", session=session)
     with Listening(rig.address, tmp_path / "out", heard=take) as listening:
         until(lambda: rig.pace(500, 0.1) and heard)
-        streams = inlets()
+        streams = inlets(session)
         until(lambda: rig.pace(500, 0.5) and max(bounds_us[-100:]) < NEAR_US)  # the clocks are known to each other
         begin = len(heard)
         rig.pace(500, 2)
