@@ -120,7 +120,7 @@ class Paw:
         grid_us = self._wind_to(start_us)
         n = (end_us - grid_us) // 1000 + 1
         self._hand_mm = self._hand.hand_mm(grid_us, n)
-        if self._hand_mm is None and not self._state.any() and self._counts == 0:
+        if self._hand_mm is None and self._state is self._rest and self._counts == 0:
             return NO_EDGES
         t_us, steps = self._move(grid_us, self._hand_mm if self._hand_mm is not None else np.zeros(n))
         first, last = np.searchsorted(t_us, (start_us, end_us), "right")
@@ -131,10 +131,10 @@ class Paw:
             self._grid_us = start_us
         n = (start_us - self._grid_us) // 1000
         if n > 0:
-            past = self._hand_mm[:n] if self._hand_mm is not None else None
-            if past is None or len(past) < n:
-                past = np.zeros(n) if past is None else np.pad(past, (0, n - len(past)))
-            if past.any() or self._state.any() or self._counts:
+            if self._hand_mm is not None or self._state is not self._rest or self._counts:
+                past = self._hand_mm[:n] if self._hand_mm is not None else np.zeros(n)
+                if len(past) < n:
+                    past = np.pad(past, (0, n - len(past)))
                 _, self._state, self._counts = self._lever(past)
             self._grid_us += 1000 * n
         return self._grid_us
@@ -142,7 +142,7 @@ class Paw:
     def _lever(self, hand_mm: FloatArray) -> tuple[FloatArray, FloatArray, int]:
         """Where the lever is, in counts not yet whole, while the hand moves so; its state and counts afterwards."""
         lever_mm, state = signal.lfilter(self._b, self._a, hand_mm, zi=self._state)
-        if not hand_mm.any() and np.abs(state).max() < 1e-6:
+        if max(map(abs, state.tolist())) < 1e-6 and not hand_mm.any():
             state = self._rest
         lever = lever_mm * self._counts_per_mm
         return lever, state, round(float(lever[-1])) if len(lever) else self._counts

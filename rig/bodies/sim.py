@@ -144,6 +144,11 @@ class World:
         return self._sounds.pop(token, None) is not None
 
     @property
+    def expects_sound(self) -> bool:
+        """Something is to sound yet."""
+        return bool(self._sounds)
+
+    @property
     def next_sound_us(self) -> int | None:
         """When the next of them sounds."""
         return min(t_us for t_us, _, _ in self._sounds.values()) if self._sounds else None
@@ -151,8 +156,6 @@ class World:
     def sounds(self, t_us: int) -> bool:
         """It is this late: what sounds by now is heard. Returns whether what lies ahead changed."""
         again = False
-        if not self._sounds:
-            return again
         for token, (at_us, tone_hz, sync_us) in list(self._sounds.items()):
             if at_us > t_us:
                 continue
@@ -212,6 +215,7 @@ class SimLink:
         self._wall_ns: int | None = None
         self._anchor_us = START_US
         self._ns_per_us = 1000 - settings.drift_ppm / 1000
+        self._epoch_us = START_US - settings.link_latency_us  # when the host's clock begins, as it sees the board's
         kind = int(wire.BoardKind.PTY if body else wire.BoardKind.SIMULATOR)
         self._lib.host_start(self._host, START_US & (WRAP - 1), settings.boot, 0, kind, 0)
         self._lib.host_input_now(self._host, _CLOSED)
@@ -230,13 +234,15 @@ class SimLink:
         target_us = self.t_us + int(timeout_ns / self._ns_per_us) + 1
         lib, host = self._lib, self._host
         while True:
-            self._sound()
+            if self.world.expects_sound:
+                self._sound()
             if self._planned_us <= self.t_us:
                 self._plan()
             until_us = min(target_us, self._planned_us)
             if self._arrivals and self._arrivals[0][0] < until_us:
                 until_us = self._arrivals[0][0]
-            until_us = min(until_us, self.world.next_sound_us or until_us)
+            if self.world.expects_sound:
+                until_us = min(until_us, self.world.next_sound_us or until_us)
             reason = lib.host_run(host, until_us & (WRAP - 1), 1)
             self.t_us += (lib.host_now(host) - self.t_us) & (WRAP - 1)
             if reason == 1:
@@ -255,8 +261,7 @@ class SimLink:
 
     def now_ns(self) -> int:
         """The simulated host's clock: it drifts against the board's, and bytes take their time to reach it."""
-        t_us = self.t_us + self._settings.link_latency_us
-        return 1_000_000_000 + int((t_us - START_US) * self._ns_per_us)
+        return 1_000_000_000 + int((self.t_us - self._epoch_us) * self._ns_per_us)
 
     def close(self) -> None:
         """A machine in another process ends."""
@@ -331,7 +336,8 @@ class SimLink:
                 self.world.passed(level)
 
     def _arrive(self) -> bool:
-        self._note_level()
+        if self._planned_us <= self.t_us:
+            self._note_level()
         answered = False
         while self._arrivals and self._arrivals[0][0] <= self.t_us:
             _, data = self._arrivals.pop(0)

@@ -176,6 +176,7 @@ def _check_reach(states: Sequence[State]) -> None:
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 _RULE_WORDS = {"entered": 0, "left": 1, "held": 2, "pressed": 3}
+_WHEN = tuple((f"on{i}", f"to{i}") for i in range(wire.WHEN_PER_STATE))
 _INPUT_WORDS = {"rises": 0, "falls": 1, "high": 2, "low": 3}
 
 
@@ -202,10 +203,10 @@ class _Maker:
             row["after_us"] = self._timer(f'state "{state.name}": after', state.after[0], least=1)
             row["after_to"] = self._target(state.after[1])
         for i in range(wire.WHEN_PER_STATE):
-            row[f"on{i}"] = row[f"to{i}"] = 0
-        for i, (signal, target) in enumerate(state.when):
-            row[f"on{i}"] = self._code(state, signal)
-            row[f"to{i}"] = self._target(target)
+            on, to = _WHEN[i]
+            signal, target = state.when[i] if i < len(state.when) else (None, "")
+            row[on] = self._code(state, signal) if signal else 0
+            row[to] = self._target(target) if signal else 0
         return row
 
     def rule(self, rule: Rule) -> Row:
@@ -316,7 +317,10 @@ class _Maker:
 
     @staticmethod
     def _mask(known: Sequence[object], named: Sequence[object]) -> int:
-        return sum(1 << known.index(one) for one in set(named))
+        mask = 0
+        for one in named:
+            mask |= 1 << known.index(one)
+        return mask
 
     def _code(self, state: State, signal: parts.Signal) -> int:
         source, what = signal

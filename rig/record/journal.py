@@ -235,7 +235,8 @@ class JournalWriter:
         RecordError if the disk is full or fails. The file then ends with a whole record, everything
         not written is still waiting, and the next `commit` tries again.
         """
-        self._refuse_faulty_disk()
+        if self._sync_fault is not None:
+            self._refuse_faulty_disk()
         if not self._waiting:
             return
         self._seal_if_due()

@@ -78,10 +78,13 @@ def sealed(record: Record) -> dict[str, str] | None:
         return None
 
 
-def blocks(journal: Journal) -> Iterator[Block]:
-    """Every sealed block of a journal, in order, and whether it is what was sealed; after the last one, the summary."""
+def blocks(journal: Journal, records: Iterable[Record] | None = None) -> Iterator[Block]:
+    """Every sealed block of a journal, in order, and whether it is what was sealed; after the last one, the summary.
+
+    ``records``: the journal's, where they are at hand.
+    """
     begin = len(MAGIC)
-    for i, record in enumerate(journal):
+    for i, record in enumerate(journal if records is None else records):
         told = sealed(record)
         if told is None:
             continue

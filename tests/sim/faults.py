@@ -162,7 +162,7 @@ class FaultyLink(SimLink):
 
     def now_ns(self) -> int:
         """The host's clock, which stands still while the host sleeps."""
-        return super().now_ns() - 1000 * self._asleep_us
+        return 1_000_000_000 + int((self.t_us - self._epoch_us) * self._ns_per_us) - 1000 * self._asleep_us
 
     def sleep(self, length_us: int) -> None:
         """The host does nothing for a while."""
@@ -180,7 +180,8 @@ class FaultyLink(SimLink):
     # --- bytes -------------------------------------------------------------------------------------------------------
 
     def _alive(self) -> None:
-        self.step()
+        if self.killed or self._kill_in is not None:
+            self.step()
         if self._stale:
             raise LinkError("the board is gone (simulated): check the cable")
 

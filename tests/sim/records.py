@@ -22,7 +22,7 @@ NUMBER = {message.name: message.number for message in wire.MESSAGES}
 NAME = {number: name for name, number in NUMBER.items()}
 
 
-@dataclass
+@dataclass(slots=True)
 class Told:
     """One event of a journal."""
 
