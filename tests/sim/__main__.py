@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import math
 import multiprocessing
 import random
 import shutil
@@ -118,13 +119,16 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=0, help="so many")
     parser.add_argument("--first", type=int, help="from this one on (default: at random)")
     parser.add_argument("--seconds", type=float, default=60.0, help="or for so long")
+    parser.add_argument("--hours", type=float, default=0.0, help="or until so many were played and judged")
     parser.add_argument("--long", action="store_true", help="sessions of 45 to 90 minutes")
     args = parser.parse_args()
     began_s = time.monotonic()
     done: list[Outcome] = []
     with multiprocessing.get_context("fork").Pool(1 if args.seed is not None else PROCESSES) as pool:
         waiting = []
-        for job in jobs(args, began_s + args.seconds):
+        for job in jobs(args, began_s + args.seconds if not args.hours else math.inf):
+            if args.hours and sum(one.hours for one in done) >= args.hours:
+                break
             waiting.append(pool.apply_async(one, (job,)))
             while len(waiting) > 2 * PROCESSES:
                 done.append(waiting.pop(0).get())
