@@ -25,6 +25,7 @@ WRAP = 1 << 32
 START_US = WRAP - 10_000_000  # ten seconds before the clock wraps: every session meets it
 HORIZON_US = 1_000_000
 OUT_BYTES = 1 << 16
+_OUTPUT = 1  # HOST_OUTPUT of firmware/boards/host/host.h
 _VALVE = 1 << wire.OUTPUTS.index("valve")
 _LASER = 1 << wire.OUTPUTS.index("laser")
 _LICK, _FRAME, _BACK, _CLOSED, _TOUCH, _SOUND = (
@@ -245,7 +246,7 @@ class SimLink:
                 until_us = min(until_us, self.world.next_sound_us or until_us)
             reason = lib.host_run(host, until_us & (WRAP - 1), 1)
             self.t_us += (lib.host_now(host) - self.t_us) & (WRAP - 1)
-            if reason == 1:
+            if reason == _OUTPUT:
                 self._act()
             answered = self._arrive()
             if reason or answered or self.t_us >= target_us:
