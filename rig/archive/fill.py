@@ -168,7 +168,7 @@ def _prepared(folders: Sequence[Path], workers: int | None, *, parquet: bool) ->
         return
     call_workers()
     with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
-        yield from zip(folders, pool.map(entry_or_why, jobs, chunksize=4), strict=True)
+        yield from zip(folders, pool.map(entry_or_why, jobs, chunksize=2), strict=True)
 
 
 def clashes(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -122,8 +122,8 @@ def broken(found: Iterable[Block]) -> list[str]:
     ]
 
 
-def _bytes(journal: Journal, begin: int, end: int) -> bytes:
-    return journal.data[max(begin - journal.base, 0) : end - journal.base]
+def _bytes(journal: Journal, begin: int, end: int) -> memoryview:
+    return memoryview(journal.data)[max(begin - journal.base, 0) : end - journal.base]
 
 
 def _backwards(journal: Journal) -> Iterator[Record]:
