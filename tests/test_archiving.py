@@ -94,6 +94,23 @@ def test_a_folder_without_a_record_stops_nobody(place: Path) -> None:
         assert "rig verify" in done.failed[0]
 
 
+def test_a_damaged_journal_is_named(url: str, place: Path, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: F811
+    """A bit flipped in the middle, where the lever is, and a torn tail; the others are as they were."""
+    with Archive(url) as archive:
+        assert sync(archive, place, workers=1).damaged == []
+        flipped, torn = place / "M01" / "2025-03-03_1" / "journal", place / "M02" / "2025-03-04_1" / "journal"
+        data = bytearray(flipped.read_bytes())
+        data[len(data) // 2] ^= 1
+        flipped.write_bytes(data)
+        torn.write_bytes(torn.read_bytes()[:-3])
+        names = ["M01/2025-03-03_1", "M02/2025-03-04_1"]
+        assert rebuild(archive, place, workers=1).damaged == names
+        assert [row["folder"] for row in archive.sessions() if row["damaged"]] == names
+        assert archive.counts() == {"subjects": 2, "sessions": 4, "trials": 32}
+    assert main(["archive", "rebuild", "--data", str(place), "--workers", "1"]) == 0
+    assert "M01/2025-03-03_1: its journal is damaged" in capsys.readouterr().out
+
+
 def test_what_is_gone_is_said_and_kept(place: Path) -> None:
     with Archive("sqlite://") as archive:
         sync(archive, place, workers=1)

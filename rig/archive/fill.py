@@ -37,6 +37,7 @@ class Synced:
     grown: int = 0
     known: int = 0
     copies: list[str] = field(default_factory=list)  # folders that hold a session which is archived from elsewhere
+    damaged: list[str] = field(default_factory=list)  # folders whose journal is torn, or was changed
     failed: list[str] = field(default_factory=list)  # one line each
     gone: list[str] = field(default_factory=list)  # archived from here, and here no longer
 
@@ -97,6 +98,7 @@ def sync(
         if isinstance(entry, str):
             synced.failed.append(entry)
         else:
+            synced.damaged += [name] * (entry.session.damaged > 0)
             _count(synced, archive.add(entry, name), name)
         if told:
             told(done, len(todo))
@@ -124,6 +126,8 @@ def rebuild(
     waiting: dict[str, tuple[Entry, str]] = {}
     for done, (folder, entry) in enumerate(_prepared(folders, workers, parquet=False), 1):
         name = folder_below(folder, data)
+        if not isinstance(entry, str):
+            synced.damaged += [name] * (entry.session.damaged > 0)
         if isinstance(entry, str):
             synced.failed.append(entry)
         elif entry.session.journal_bytes > most.get(entry.session.uid, 0):

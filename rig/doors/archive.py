@@ -109,6 +109,8 @@ def _say(args: argparse.Namespace, archive: Archive, done: Synced, seconds: floa
     print(f"{n} sessions archived in {seconds:.1f} s, {done.known} were there already; {trials} trials in all")
     for name in done.copies:
         print(f"note: {name} is a copy of a session that is archived from elsewhere")
+    for name in done.damaged:
+        print(f"note: {name}: its journal is damaged; what is whole is archived: run `rig verify` on it")
     if done.gone:
         print(f"note: {len(done.gone)} archived sessions are not in this data folder (another rig's, or gone)")
     for line in done.failed:
