@@ -110,19 +110,21 @@ class Columns:
     @cached_property
     def board_us(self) -> Ints:
         """Board time of each event, unwrapped as :class:`rig.clock.Unwrapper` does; -1 for other records."""
-        stamps = self._heads["stamp_us"][self.events].astype(np.int64)
-        # A difference of stamps taken as signed finds the nearest: right as long as neighbours are within 35 minutes.
-        steps = (np.diff(stamps) + (1 << 31)) % (1 << 32) - (1 << 31)
+        stamps = self._heads["stamp_us"][self.events]
         times = np.full(len(self.at), -1, np.int64)
         if len(stamps):
-            times[self.events] = np.concatenate([stamps[:1], stamps[0] + np.cumsum(steps)])
+            # A difference taken as signed finds the nearest: right as long as neighbours are within 35 minutes.
+            steps = np.diff(stamps).view(np.int32)
+            times[self.events] = int(stamps[0]) + np.append(0, np.cumsum(steps, dtype=np.int64))
         return times
 
     def rows(self, *messages: str) -> Ints:
         """The events of these names."""
         wanted = np.zeros(256, np.bool_)
         wanted[[wire.BY_NAME[name].number for name in messages]] = True
-        return self.events[wanted[self.message[self.events]]]
+        rows = np.flatnonzero(wanted[self.message])
+        are: NDArray[np.bool_] = (self.kind[rows] == Kind.EVENT) & (self.size[rows] >= wire.EVENT_HEADER.size)
+        return rows[are]
 
     def note_rows(self, name: str) -> Ints:
         """The notes of this name, as :func:`rig.events.note` writes them."""
