@@ -50,6 +50,27 @@ def test_a_session_runs_to_its_end_and_verifies(tmp_path: Path, capsys: pytest.C
     assert summary_of(entries) == summary
 
 
+@pytest.mark.skipif(os.name != "posix", reason="file size limits are POSIX")
+@pytest.mark.parametrize("room_bytes", [0, 5, 14, 40])
+def test_a_session_that_cannot_begin_leaves_no_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], room_bytes: int
+) -> None:
+    """The disk ends in the journal's header, or in its first record: nothing was recorded, nothing is left behind."""
+    import resource  # noqa: PLC0415
+
+    config = rig_folder(tmp_path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, before[1]))
+    try:
+        assert main(["run", "--config", str(config), "--fast", "--trials", "2"]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "journal: " in capsys.readouterr().err
+    assert list((tmp_path / "data" / "test").iterdir()) == []
+    run_session(config, capsys, "--trials", "2")
+    assert [folder.name[-2:] for folder in (tmp_path / "data" / "test").iterdir()] == ["_1"]
+
+
 def test_the_clock_wraps_in_every_session(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     summary = run_session(rig_folder(tmp_path), capsys, "--minutes", "0.5")
     events = list(events_of(read_entries(Path(summary["session"]))[0]))

@@ -57,6 +57,23 @@ def test_the_untouched_record_is_right(entries: list[Record]) -> None:
     assert report.decisions == report.events > 1000
 
 
+def test_a_record_cut_before_the_samples_of_a_press_came_is_right(tmp_path: Path) -> None:
+    """A press tells the largest change between samples, some of which the board sends only a second later."""
+    config = rig_folder(tmp_path, lever__sample_hz=20, lever__batch_samples=20)
+    assert main(["run", "--config", str(config), "--trials", "4", "--fast"]) == 0
+    (folder,) = (tmp_path / "data" / "test").iterdir()
+    entries, rule = read_entries(folder)[0], wire.BY_NAME["rule"].number
+    cuts = [
+        i + 1
+        for i, e in enumerate(entries)
+        if e.kind == Kind.EVENT and e.payload[0] == rule and e.payload[10] == wire.Decision.PRESS
+    ]
+    assert cuts
+    for cut in cuts:
+        report = verify(entries[:cut])
+        assert report.good, report.faults
+
+
 @pytest.mark.parametrize("name", ["rule", "state", "output", "generator", "trial_end", "lever", "applied"])
 @pytest.mark.parametrize("at", [5, -1])
 def test_an_edited_event_is_found(entries: list[Record], name: str, at: int) -> None:

@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from rig.events import Kind
 from rig.record.journal import Damage, Journal, Record, read_journal
 
 JOURNAL = "journal"
+BEGINNING = (JOURNAL, "stream.log")  # what lies in the folder before the first record
 NEEDED_BYTES = 200_000_000  # a long session with video-rate events is a quarter of it
 
 
@@ -46,6 +48,14 @@ def new_session(data: Path, subject: str, today: date) -> Path:
         _check_room(folder)
         return folder
     raise RecordError(f"{data / subject}: 999 sessions today are enough")
+
+
+def discard(folder: Path) -> None:
+    """Take the folder of a session away that did not begin. Whatever else lies in it stays."""
+    for name in BEGINNING:
+        (folder / name).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _check_room(folder: Path) -> None:

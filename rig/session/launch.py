@@ -18,10 +18,11 @@ from rig import __version__, events, wire
 from rig.board import Board, Hello, RestartedError
 from rig.bodies import core
 from rig.config.file import beside
+from rig.errors import RigError
 from rig.events import Kind
 from rig.experiment.table import Limits
 from rig.imaging.watch import frame_watchers
-from rig.record.folder import JOURNAL, manifest_of, new_session, read_entries
+from rig.record.folder import JOURNAL, discard, manifest_of, new_session, read_entries
 from rig.record.journal import JournalWriter
 from rig.record.remake import book_of, guard_of
 from rig.record.seal import Seals
@@ -66,9 +67,7 @@ def _anew(intent: Intent, board: Board, continues: str | None = None) -> Iterato
         folder = new_session(order.data, order.subject, _today(intent))
         timing = timing_of(order.config, board.link)
         manifest = {**_manifest(intent, hello, folder, timing, bench.sounds), "continues": continues}
-        with _journal(intent, folder) as journal, _publisher(intent, folder, board) as publisher:
-            journal.append(Kind.MANIFEST, board.link.now_ns(), json.dumps(manifest).encode())
-            journal.commit()
+        with _record(intent, folder, board, json.dumps(manifest).encode()) as (journal, publisher):
             (folder / "protocol.py").write_text(intent.experiment.source, encoding="utf-8")
             setup = board_setup(order.config)
             session = _session(intent, board, journal, publisher, bench, limits, sound, setup)
@@ -79,6 +78,22 @@ def _anew(intent: Intent, board: Board, continues: str | None = None) -> Iterato
                 session.note("warning", text=warning)
             session.warnings = [*warnings]
             yield session
+
+
+@contextmanager
+def _record(intent: Intent, folder: Path, board: Board, manifest: bytes) -> Iterator[tuple[JournalWriter, Publisher]]:
+    """A journal with its first record, and its stream. What fails before that leaves no folder behind."""
+    begun = False
+    try:
+        with _journal(intent, folder) as journal, _publisher(intent, folder, board) as publisher:
+            journal.append(Kind.MANIFEST, board.link.now_ns(), manifest)
+            journal.commit()
+            begun = True
+            yield journal, publisher
+    except RigError:
+        if not begun:
+            discard(folder)
+        raise
 
 
 @contextmanager

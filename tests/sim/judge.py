@@ -34,7 +34,9 @@ def judge(played: Played, *, verify: bool = True) -> list[str]:
                 "transitions": safety.transitions(session),
                 "water": books.water(session),
             }
-        if verify:
+        if verify and (
+            session.records or "killed" not in played.ends
+        ):  # one that was killed before it began holds none
             checks["verify"] = books.verify(folder)
         for name, texts in checks.items():
             for _, text in zip(range(3), texts, strict=False):
