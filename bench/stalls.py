@@ -229,22 +229,31 @@ def cut(args: argparse.Namespace, folder: Path) -> None:
 
 
 def eight(args: argparse.Namespace, folder: Path) -> None:
-    """Rounds in turn: one listener, eight of them, seven and a hostile one; the session's turns as it timed them."""
+    """Rounds in turn: one listener, eight of them, seven and a hostile one; the session's turns as it timed them.
+
+    What a hostile one and its refusal cost the computer is told apart from what it does to the session by the same one
+    at the door of another rig on this computer.
+    """
     found: dict[str, list[dict[str, float]]] = {}
     for round_ in range(args.rounds):
         for name, listeners, hostile in (
-            ("one listener", 1, False),
-            ("eight", 8, False),
-            ("seven, one hostile", 7, True),
+            ("one listener", 1, ""),
+            ("eight", 8, ""),
+            ("seven, one hostile", 7, "here"),
+            ("seven, one hostile to another rig", 7, "elsewhere"),
         ):
             at = folder / f"{round_}-{listeners}-{hostile}"
-            at.mkdir()
+            (at / "other").mkdir(parents=True)
             ours = Ours(args, at, args.seconds + 6)
             processes = [ours.listener, *(ours.begin(f"copy{n}") for n in range(1, listeners))]
-            enemy = Hostile(ours.address) if hostile else None
+            other = _quiet_rig(args, at / "other") if hostile == "elsewhere" else None
+            enemy = Hostile((other or ours).address) if hostile else None
             told, _ = ours.rig.communicate(timeout=300)
             if enemy:
                 enemy.stop()
+            if other:
+                other.rig.communicate(timeout=300)
+                processes.append(other.listener)
             codes = [ended(process) for process in processes]
             outs = ["copy", *(f"copy{n}" for n in range(1, listeners))]
             whole = sum("byte for byte" in verdict(at, out) for out in outs)
@@ -259,6 +268,11 @@ def eight(args: argparse.Namespace, folder: Path) -> None:
     for name, runs in found.items():
         ratios = [middle([run[key] for run in runs]) / middle([run[key] for run in base]) for key in ("p50", "p99")]
         print(f"{name}: p50 {ratios[0]:.2f}, p99 {ratios[1]:.2f} of one listener's, medians of {len(runs)} rounds")
+
+
+def _quiet_rig(args: argparse.Namespace, folder: Path) -> Ours:
+    """A session of an event a second, as long as the others."""
+    return Ours(argparse.Namespace(**{**vars(args), "rate": 1.0}), folder, args.seconds + 6)
 
 
 def ended(process: subprocess.Popen[str]) -> int | None:
