@@ -34,7 +34,7 @@ def test_a_trace_is_played_as_recorded_however_it_is_asked_for() -> None:
     assert total == counts[-1] - counts[0]
 
 
-class Steady:
+class Steady(Nobody):
     """A paw that pushes once, for as long as asked."""
 
     def __init__(self, onset_us: int, height_mm: float, long_us: int) -> None:
@@ -44,18 +44,6 @@ class Steady:
         t_us = start_us + 1000 * np.arange(n)
         on = (t_us >= self.onset_us) & (t_us < self.onset_us + self.long_us)
         return np.where(on, self.height_mm, 0.0) if on.any() else None
-
-    def licks_us(self, start_us: int, end_us: int) -> list[int]:
-        return []
-
-    def hears(self, t_us: int, tone_hz: int) -> bool:
-        return False
-
-    def tastes(self, t_us: int) -> bool:
-        return False
-
-    def feels_light(self, t_us: int, on: bool) -> bool:
-        return False
 
 
 def played(paw: Paw, until_us: int, step_us: int) -> tuple[list[int], list[int]]:
